@@ -1,0 +1,59 @@
+# Doorward. `make help` lists what there is.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 20s
+MODULES := . test test/tools/dex
+TOOLS := $(CURDIR)/.tools/bin
+BINARY ?= bin/doorward
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build lint fuzz bench image clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: ## try it: Dex, nginx, a small app and Doorward; CHECK=1 signs in by itself
+	@cd test && go run ./demo $(if $(CHECK),-check)
+
+test: ## every test, with real programs; installs what is missing
+	@cd test && go run ./tools test
+	go test -race ./...
+	cd test && go test -race -count=1 -timeout 30m ./...
+
+build: ## bin/doorward, one static file
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/doorward
+
+lint: ## gofmt, go vet, staticcheck and golangci-lint, in every module
+	@cd test && go run ./tools lint
+	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "not gofmt-ed:" $$unformatted; exit 1; }
+	@set -e; for module in $(MODULES); do \
+		echo "lint $$module"; cd $(CURDIR)/$$module; \
+		go vet ./...; \
+		$(TOOLS)/staticcheck ./...; \
+		$(TOOLS)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...; \
+	done
+
+fuzz: ## every fuzz target of internal/ for FUZZTIME each
+	@set -e; found=0; packages=$$(go list ./internal/...); \
+	for package in $$packages; do \
+		targets=$$(go test -list '^Fuzz' $$package); \
+		for target in $$targets; do case $$target in Fuzz*) \
+			found=$$((found + 1)); echo "fuzz $$package $$target for $(FUZZTIME)"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package;; \
+		esac; done; \
+	done; \
+	test $$found -gt 0 || { echo "no fuzz target found"; exit 1; }
+
+bench: ## the benchmarks of every package
+	go test -run '^$$' -bench . -benchmem ./...
+
+image: ## a container image, with docker or podman
+	@for engine in docker podman; do \
+		if $$engine info >/dev/null 2>&1; then \
+			exec $$engine build --build-arg VERSION=$(VERSION) --tag doorward:$(VERSION) .; \
+		fi; \
+	done; \
+	echo "make image: neither docker nor podman runs here" >&2; exit 1
+
+clean: ## remove what was built and installed below this directory
+	rm -rf bin .tools

@@ -1,0 +1,60 @@
+package auth
+
+// Verdict is the answer to "may this request pass?". The zero Verdict denies.
+type Verdict uint8
+
+const (
+	Deny     Verdict = iota // known or not: this request may not pass
+	Allow                   // pass, as the decision's User
+	SignIn                  // nobody is signed in, and somebody has to be
+	BadToken                // a bearer token that does not verify
+	Unknown                 // the session store cannot tell; not a sign-out
+)
+
+func (v Verdict) String() string {
+	switch v {
+	case Allow:
+		return "allow"
+	case SignIn:
+		return "sign_in"
+	case BadToken:
+		return "bad_token"
+	case Unknown:
+		return "cannot_tell"
+	default:
+		return "deny"
+	}
+}
+
+// Judgement is a verdict and why it was reached.
+type Judgement struct {
+	Verdict Verdict
+	Reason  Reason
+}
+
+// Decision is all that a gateway's answer is made of.
+type Decision struct {
+	Judgement
+	Rule string // the name of the rule that governed; "" when none did
+	User User   // nobody unless a session or a token was presented
+
+	// Identity is set on Allow, also for nobody: then every value is empty.
+	Identity Identity
+
+	// SignInURL is absolute and set on SignIn, when a login may begin at all.
+	SignInURL string
+
+	// Cause is set on Unknown, for the log; it never reaches a client.
+	Cause error
+}
+
+// CannotTell is the decision when the session store could not be asked. It
+// fails closed and signs nobody out.
+func CannotTell(rule string, cause error) Decision {
+	return Decision{Judgement: Judgement{Unknown, StoreUnavailable}, Rule: rule, Cause: cause}
+}
+
+// Refuse is the decision on a question that could not even be read.
+func Refuse(reason Reason) Decision {
+	return Decision{Judgement: Judgement{Deny, reason}}
+}

@@ -1,0 +1,36 @@
+package auth
+
+// Reason says why a verdict was reached. Code is stable: it is what logs,
+// metrics and `doorward explain` carry. Text is a sentence for a person.
+type Reason struct {
+	Code string
+	Text string
+}
+
+// The reasons of every verdict. Pages, logs and commands use these words and no
+// others.
+var (
+	Admitted     = Reason{"admitted", "The rule admits this account."}
+	Public       = Reason{"public", "No login is needed here."}
+	NotSignedIn  = Reason{"not_signed_in", "Nobody is signed in."}
+	InvalidToken = Reason{"invalid_token", "The bearer token is not valid."}
+
+	NoRule           = Reason{"no_rule", "No rule covers this address."}
+	RuleDenies       = Reason{"rule_denies", "The rule lets nobody in."}
+	EmailUnverified  = Reason{"email_unverified", "The account has no verified e-mail address, and one is needed here."}
+	EmailNotAllowed  = Reason{"email_not_allowed", "The e-mail address of this account is not on the list."}
+	GroupMissing     = Reason{"group_missing", "The account is in none of the groups that may enter."}
+	Narrowed         = Reason{"narrowed", "The gateway lets only some of the admitted accounts in here."}
+	PathUnreadable   = Reason{"path_unreadable", "The path of the address is malformed."}
+	PathNotCanonical = Reason{"path_not_canonical", "The path of the address can be read in two ways."}
+	IdentityTooLarge = Reason{"identity_too_large", "The account has more groups or longer names than fit into the headers of an answer."}
+
+	UnknownHost      = Reason{"unknown_host", "This host belongs to none of the cookie domains and public URLs."}
+	UntrustedPeer    = Reason{"untrusted_peer", "The question came from an address that is not a trusted proxy."}
+	AmbiguousHeaders = Reason{"ambiguous_headers", "The question carries the headers of two kinds of gateways."}
+	MissingHeaders   = Reason{"missing_headers", "The question lacks a header that says what is asked for."}
+	MalformedHeaders = Reason{"malformed_headers", "A header that says what is asked for is repeated or malformed."}
+	UnsupportedForm  = Reason{"unsupported_form", "This version does not answer this kind of gateway."}
+
+	StoreUnavailable = Reason{"store_unavailable", "The session store cannot be asked at the moment."}
+)

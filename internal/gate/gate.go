@@ -1,0 +1,124 @@
+// Package gate decides: may this request pass, and as whom? Read Check first.
+package gate
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"sync"
+	"sync/atomic"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/headers"
+	"github.com/doorward/doorward/internal/policy"
+	"github.com/doorward/doorward/internal/session"
+)
+
+// Gate holds what a decision depends on. Set every field before the first Check,
+// and the policy with Govern.
+type Gate struct {
+	Sessions  *session.CookieStore
+	Sites     auth.Sites
+	Nobody    auth.Identity // the identity headers when nobody is signed in
+	StartPath string        // where a login begins, below each public URL
+	Log       *slog.Logger
+
+	policy   atomic.Pointer[policy.Set]
+	hintOnce sync.Once
+}
+
+// Govern puts a set of rules in force. Checks in flight keep the one they began
+// with.
+func (g *Gate) Govern(rules *policy.Set) { g.policy.Store(rules) }
+
+// Check decides one request. It is the whole hot path.
+func (g *Gate) Check(ctx context.Context, req auth.Request) auth.Decision {
+	rule := g.policy.Load().Match(req) // every request has one; an unknown host: deny
+	who, err := g.whoAsks(ctx, req)    // nobody is a value, not an error
+	if err != nil && !rule.Public() {
+		return auth.CannotTell(rule.Name(), err) // fails closed, keeps the session
+	}
+	return g.answer(req, rule, who, rule.Decide(req, who.User))
+}
+
+// Judge says whether user may make a request, outside a check: at the end of a
+// login, so that who may not enter hears it there.
+func (g *Gate) Judge(req auth.Request, user auth.User) auth.Judgement {
+	return g.policy.Load().Match(req).Decide(req, user)
+}
+
+// whoAsks returns the session that the request carries. Nobody's is the zero
+// Session; an error means that the store could not be asked.
+func (g *Gate) whoAsks(ctx context.Context, req auth.Request) (session.Session, error) {
+	return g.Sessions.Load(ctx, req)
+}
+
+// answer makes the decision of a judgement: the identity to pass on, or where to
+// sign in.
+func (g *Gate) answer(req auth.Request, rule policy.Governing, who session.Session, j auth.Judgement) auth.Decision {
+	d := auth.Decision{Judgement: j, Rule: rule.Name(), User: who.User}
+	switch j.Verdict {
+	case auth.Allow:
+		d.Identity = who.Identity
+		if who.User.Nobody() {
+			d.Identity = g.Nobody
+		}
+		if d.Identity.Size > headers.Limit {
+			d.Judgement, d.Identity = auth.Judgement{Reason: auth.IdentityTooLarge}, auth.Identity{}
+		}
+	case auth.SignIn:
+		d.SignInURL = g.signInURL(req)
+	}
+	return d
+}
+
+// maxSignInURL keeps the whole header block of an answer within 3,500 bytes.
+const (
+	maxSignInURL = 3200
+	maxTarget    = 2048 // of an address to come back to, before it is escaped
+)
+
+// signInURL is where a browser that wanted req signs in. It has the scheme of the
+// public URL, also in the address to come back to: a gateway behind a load
+// balancer that ends TLS says "http" about a page that the browser knows as
+// https. An address that is too long loses its query as a whole.
+func (g *Gate) signInURL(req auth.Request) string {
+	site, ok := g.Sites.For(req.Host)
+	if !ok {
+		return ""
+	}
+	if req.Scheme == "http" && site.Scheme == "https" {
+		g.hintOnce.Do(func() {
+			g.Log.Warn("a gateway asks about plain http, but the public URL is https; if it stands behind a load balancer that ends TLS, set DOORWARD_FORCE_SCHEME=https",
+				"host", req.Host, "public_url", site.Origin())
+		})
+	}
+	start := site.Origin() + g.StartPath + "?rd="
+	host := hostAddress(site, req)
+	for _, target := range []string{host + req.Path + req.Query, host + req.Path, host + "/"} {
+		escaped := url.QueryEscape(target)
+		if len(target) <= maxTarget && len(start)+len(escaped) <= maxSignInURL {
+			return start + escaped
+		}
+	}
+	return start + "%2F"
+}
+
+// Address is the whole address of req as a browser that is to come back to it
+// writes it.
+func Address(site auth.Site, req auth.Request) string {
+	return hostAddress(site, req) + req.Path + req.Query
+}
+
+// hostAddress is the scheme, host and port of req as a browser knows them.
+func hostAddress(site auth.Site, req auth.Request) string {
+	if req.Port == "" || isDefault(req.Scheme, req.Port) || isDefault(site.Scheme, req.Port) {
+		return site.Scheme + "://" + req.Host
+	}
+	return site.Scheme + "://" + req.Host + ":" + req.Port
+}
+
+// isDefault reports whether port is the one that a browser leaves out.
+func isDefault(scheme, port string) bool {
+	return scheme == "https" && port == "443" || scheme == "http" && port == "80"
+}

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// Proxies are the addresses whose description of a request is believed.
+type Proxies []netip.Prefix
+
+// Trust reports whether a peer may describe a request. Whoever reaches a unix
+// socket may: the file's permissions have decided it.
+func (p Proxies) Trust(remoteAddr string) bool {
+	if remoteAddr == "" || remoteAddr == "@" || strings.HasPrefix(remoteAddr, "/") {
+		return true
+	}
+	peer, err := netip.ParseAddrPort(remoteAddr)
+	return err == nil && p.contain(peer.Addr())
+}
+
+func (p Proxies) contain(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	for _, prefix := range p {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// ClientOf returns the address of the browser behind a request to one of our own
+// pages: what a trusted proxy says, and the peer itself otherwise. The zero Addr
+// means that it is not known.
+func (p Proxies) ClientOf(r *http.Request) netip.Addr {
+	if p.Trust(r.RemoteAddr) && len(r.Header[forwardedFor]) > 0 {
+		return p.client(r.Header[forwardedFor])
+	}
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return peer.Addr().Unmap()
+}
+
+// client returns the rightmost address of X-Forwarded-For that is not a trusted
+// proxy, or the leftmost when all are. An entry that is no address makes the
+// client unknown: what stands left of it is anybody's claim.
+func (p Proxies) client(lines []string) netip.Addr {
+	var client netip.Addr
+	for i := len(lines) - 1; i >= 0; i-- {
+		rest := lines[i]
+		for rest != "" {
+			var entry string
+			if comma := strings.LastIndexByte(rest, ','); comma >= 0 {
+				rest, entry = rest[:comma], rest[comma+1:]
+			} else {
+				rest, entry = "", rest
+			}
+			addr, err := netip.ParseAddr(strings.Trim(entry, " \t"))
+			if err != nil {
+				return netip.Addr{}
+			}
+			client = addr.Unmap()
+			if !p.contain(client) {
+				return client
+			}
+		}
+	}
+	return client
+}

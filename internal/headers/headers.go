@@ -1,0 +1,113 @@
+// Package headers renders a user into the response headers of an allow. It is
+// done once per session, not once per check.
+package headers
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// Limit is how many bytes the identity headers of one answer may have. With the
+// status line and the other headers an answer stays within 3,500 bytes, which
+// fits the 4 KiB that nginx reads by default (SECURITY.md HDR-10).
+const Limit = 3300
+
+// Renderer knows which headers there are. It is immutable.
+type Renderer struct {
+	fields []field
+}
+
+// field is one header and where its value comes from.
+type field struct {
+	name  string
+	value func(auth.User, auth.Tokens) string
+}
+
+// Config picks the headers.
+type Config struct {
+	// Families are names of "x-auth-request", "x-forwarded" and "remote".
+	Families []string
+
+	PassAccessToken bool // as X-Auth-Request-Access-Token
+	PassIDToken     bool // as Authorization: Bearer
+}
+
+// New returns a renderer for the configured headers. It passes over a family
+// that it does not know; the configuration has refused it.
+func New(cfg Config) *Renderer {
+	r := &Renderer{}
+	for _, family := range cfg.Families {
+		switch family {
+		case "x-auth-request":
+			r.add("X-Auth-Request-User", userID)
+			r.add("X-Auth-Request-Email", email)
+			r.add("X-Auth-Request-Preferred-Username", preferredUsername)
+			r.add("X-Auth-Request-Name", name)
+			r.add("X-Auth-Request-Groups", groups)
+		case "x-forwarded":
+			r.add("X-Forwarded-User", userID)
+			r.add("X-Forwarded-Email", email)
+			r.add("X-Forwarded-Groups", groups)
+			r.add("X-Forwarded-Preferred-Username", preferredUsername)
+		case "remote":
+			r.add("Remote-User", userID)
+			r.add("Remote-Email", email)
+			r.add("Remote-Name", name)
+			r.add("Remote-Groups", groups)
+		}
+	}
+	if cfg.PassAccessToken {
+		r.add("X-Auth-Request-Access-Token", accessToken)
+	}
+	if cfg.PassIDToken {
+		r.add("Authorization", idToken)
+	}
+	return r
+}
+
+func (r *Renderer) add(name string, value func(auth.User, auth.Tokens) string) {
+	r.fields = append(r.fields, field{http.CanonicalHeaderKey(name), value})
+}
+
+// Render returns every configured header exactly once, with an empty value where
+// nothing is known. For nobody all are empty.
+func (r *Renderer) Render(user auth.User, tokens auth.Tokens) auth.Identity {
+	id := auth.Identity{Headers: make([]auth.Header, 0, len(r.fields))}
+	for _, f := range r.fields {
+		value := f.value(user, tokens)
+		id.Headers = append(id.Headers, auth.Header{Name: f.name, Value: []string{value}})
+		id.Size += len(f.name) + len(": ") + len(value) + len("\r\n")
+	}
+	return id
+}
+
+func userID(u auth.User, _ auth.Tokens) string            { return encode(u.ID) }
+func email(u auth.User, _ auth.Tokens) string             { return encode(u.Email) }
+func preferredUsername(u auth.User, _ auth.Tokens) string { return encode(u.PreferredUsername) }
+func name(u auth.User, _ auth.Tokens) string              { return encode(u.Name) }
+func accessToken(_ auth.User, t auth.Tokens) string       { return encode(t.Access.Reveal()) }
+
+func idToken(_ auth.User, t auth.Tokens) string {
+	if t.ID == "" {
+		return ""
+	}
+	return "Bearer " + encode(t.ID.Reveal())
+}
+
+// groups joins the groups with commas. A comma or a percent sign inside a name
+// is percent-encoded, so that nobody's group reads as two.
+func groups(u auth.User, _ auth.Tokens) string {
+	var b strings.Builder
+	for _, group := range u.Groups {
+		if group == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		encodeGroup(&b, group)
+	}
+	return b.String()
+}

@@ -1,0 +1,38 @@
+package server
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// Limits of a listener (SECURITY.md LIM-1). An idle connection is kept longer
+// than nginx keeps its own, so that it is the gateway that closes.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 10 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 75 * time.Second
+	maxHeaderBytes    = 64 << 10
+	maxConnections    = 8192
+)
+
+// NewHTTP returns an HTTP server with the limits of a listener. What net/http
+// itself has to report goes to log.
+func NewHTTP(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Limit caps the connections that a listener has open at a time. More wait.
+func Limit(l net.Listener) net.Listener { return netutil.LimitListener(l, maxConnections) }

@@ -1,0 +1,22 @@
+package pages
+
+import (
+	"io"
+	"time"
+)
+
+// Account is the page that says who is signed in. What is empty is not shown.
+type Account struct {
+	Account  string // empty when nobody is signed in
+	Name     string
+	Email    string
+	Groups   []string
+	Provider string    // its label
+	Expires  time.Time // when the session ends; shown in UTC
+
+	SignOutURL string // receives a POST
+	SignInURL  string // offered when nobody is signed in
+}
+
+// Account writes the page of the account, or of nobody.
+func (s *Set) Account(w io.Writer, p Account) error { return write(w, s.account, p) }

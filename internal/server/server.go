@@ -1,0 +1,78 @@
+// Package server speaks HTTP: the checks of gateways, and the pages on which
+// people sign in and out.
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/gate"
+	"github.com/doorward/doorward/internal/gateway"
+	"github.com/doorward/doorward/internal/idp"
+	"github.com/doorward/doorward/internal/redirect"
+	"github.com/doorward/doorward/internal/server/pages"
+	"github.com/doorward/doorward/internal/session"
+	"github.com/doorward/doorward/internal/telemetry"
+)
+
+// Server is the main listener. Every field is required.
+type Server struct {
+	Gate      *gate.Gate
+	Gateway   gateway.Settings
+	Sessions  *session.CookieStore
+	Flows     *session.Flows
+	Provider  *idp.Provider
+	Sites     auth.Sites
+	Redirects *redirect.Rules
+	Pages     *pages.Set
+	Log       *slog.Logger
+	Metrics   *telemetry.Metrics
+
+	Prefix     string // of every path, "" or "/oauth2"
+	SignInPage bool   // ask before going to the only provider
+}
+
+// Handler routes by the raw path. It cleans nothing and redirects nothing: what
+// is not one of these paths, byte for byte, is a 404.
+func (s *Server) Handler() http.Handler {
+	original := gateway.Original{Settings: s.Gateway}
+	r := chi.NewRouter()
+	r.Use(s.anyMethod)
+	r.NotFound(s.page(s.notFound))
+	r.MethodNotAllowed(s.page(s.methodNotAllowed))
+
+	r.Handle(s.Prefix+"/auth", s.check("auth", gateway.Auto{Original: original}))
+	r.Handle(s.Prefix+"/auth/nginx", s.check("nginx", original))
+
+	r.Get(s.Prefix+"/", s.page(s.home))
+	r.Get(s.Prefix+"/start", s.page(s.start))
+	r.Get(s.Prefix+"/callback", s.page(s.callback))
+	r.Get(s.Prefix+"/sign_out", s.page(s.signOut))
+	r.Post(s.Prefix+"/sign_out", s.page(s.signOut))
+	r.Get(s.Prefix+"/userinfo", s.page(s.userinfo))
+	r.Get(s.Prefix+"/denied", s.page(s.denied))
+	return r
+}
+
+// anyMethod lets the checks be asked with every method but TRACE and CONNECT:
+// some gateways ask with the method of the original request, whatever it is
+// called, and chi routes only names that it knows.
+func (s *Server) anyMethod(next http.Handler) http.Handler {
+	checks := s.Prefix + "/auth"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodTrace, http.MethodConnect:
+			chi.RouteContext(r.Context()).RouteMethod = "none"
+		case http.MethodGet:
+		default:
+			if path := r.URL.Path; path == checks || strings.HasPrefix(path, checks+"/") {
+				chi.RouteContext(r.Context()).RouteMethod = http.MethodGet
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}

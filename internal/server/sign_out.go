@@ -1,0 +1,121 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/server/pages"
+)
+
+// signOut ends the session here and, where the provider has an end-session
+// endpoint, there: /sign_out?rd=URL (OpenID Connect RP-Initiated Logout 1.0). It
+// acts at once only when the person can have meant it; see meant.
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
+	site, err := s.site(r)
+	if err != nil {
+		return err
+	}
+	who, err := s.load(r, site)
+	if err != nil {
+		return err
+	}
+	target, given := s.target(r)
+	if sealed := r.URL.Query().Get("state"); sealed != "" && !given {
+		target, given = s.returned(sealed)
+	}
+	if who.User.Nobody() {
+		return s.signedOut(w, r, site, target, given)
+	}
+	if !meant(r, site) {
+		return s.confirmSignOut(w, r, site, who.User, target, given)
+	}
+	if err := s.Sessions.End(w, r, site, who); err != nil {
+		return err
+	}
+	s.Metrics.SignOut()
+	s.Log.Info("signed out", "event", "logout", "user", who.User.ID, "session", who.ID,
+		"client", s.Gateway.Proxies.ClientOf(r))
+	state := ""
+	if given {
+		state = s.Flows.SealTarget(target)
+	}
+	if address := s.Provider.EndSessionURL(s.link(site, "/sign_out"), state); address != "" {
+		return leave(w, r, address)
+	}
+	return s.signedOut(w, r, site, target, given)
+}
+
+// meant reports whether a sign-out comes from the person and not from a page of
+// somebody else: a POST from our own origin, or a navigation that did not begin
+// on a foreign site. A browser that sends neither header is asked.
+func meant(r *http.Request, site auth.Site) bool {
+	if r.Method == http.MethodPost {
+		origin := r.Header["Origin"]
+		return len(origin) == 1 && origin[0] == site.Origin()
+	}
+	mode, from := header1(r, "Sec-Fetch-Mode"), header1(r, "Sec-Fetch-Site")
+	return mode == "navigate" && (from == "same-origin" || from == "same-site" || from == "none")
+}
+
+// returned opens the state that a provider hands back after its own sign-out.
+func (s *Server) returned(state string) (target string, given bool) {
+	target, ok := s.Flows.OpenTarget(state)
+	if !ok || s.Redirects.Check(target) != nil {
+		return "/", false
+	}
+	return target, true
+}
+
+// signedOut is where a sign-out ends: at the address that was asked for, or on a
+// page that says so.
+func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, site auth.Site, target string, given bool) error {
+	if given {
+		return leave(w, r, target)
+	}
+	page := pages.SignedOut{SignInURL: s.link(site, "/start")}
+	if s.Provider.EndSessionURL("", "") == "" {
+		page.StillAt = s.Provider.Label()
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	return s.Pages.SignedOut(w, page)
+}
+
+// leave redirects after a GET with 302 and after a POST with 303, so that what
+// comes next is a GET.
+func leave(w http.ResponseWriter, r *http.Request, address string) error {
+	status := http.StatusFound
+	if r.Method != http.MethodGet {
+		status = http.StatusSeeOther
+	}
+	w.Header().Set("Location", address)
+	w.WriteHeader(status)
+	return nil
+}
+
+func (s *Server) confirmSignOut(w http.ResponseWriter, _ *http.Request, site auth.Site, user auth.User, target string, given bool) error {
+	if !given {
+		target = ""
+	}
+	// Browsers hold the redirects after a form to the policy of its page.
+	w.Header().Set("Content-Security-Policy", s.Pages.Policy(site.Origin(), origin(target), s.endSessionOrigin()))
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	return s.Pages.ConfirmSignOut(w, pages.ConfirmSignOut{
+		Account:   user.Account(),
+		ActionURL: s.link(site, "/sign_out", "rd", target),
+		CancelURL: target,
+	})
+}
+
+// endSessionOrigin is where the provider ends its own session, "" when it does
+// not.
+func (s *Server) endSessionOrigin() string { return origin(s.Provider.EndSessionURL("", "")) }
+
+// origin is the scheme, host and port of an absolute address, "" of any other.
+func origin(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

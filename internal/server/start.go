@@ -1,0 +1,72 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/gateway"
+	"github.com/doorward/doorward/internal/idp"
+	"github.com/doorward/doorward/internal/server/pages"
+)
+
+// start begins a login: GET /start?rd=URL&provider=NAME. Only a browser that
+// opens a page can follow to the provider; anything else hears 401 and leaves no
+// flow behind, so that a page in the background never crowds out a real login.
+func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
+	site, err := s.site(r)
+	if err != nil {
+		return err
+	}
+	target, _ := s.target(r)
+	if !gateway.Navigation(r.Method, r.Header) {
+		return s.unauthenticated(w, site, target)
+	}
+	if elsewhere(w, r, site) {
+		return nil
+	}
+	query := r.URL.Query()
+	switch provider := query.Get("provider"); {
+	case provider == "" && s.SignInPage:
+		return s.signInPage(w, site, target)
+	case provider != "" && provider != s.Provider.Name():
+		return &problem{
+			Status: http.StatusBadRequest, Reason: "unknown_provider",
+			Title: "This way of signing in does not exist", Text: "Please choose another one.",
+			RetryURL: s.link(site, "/start", "rd", target), RetryLabel: "Sign in",
+		}
+	}
+	extra := url.Values{}
+	if prompt := query.Get("prompt"); prompt == "login" || prompt == "select_account" {
+		extra.Set("prompt", prompt)
+	}
+	return s.begin(w, r, site, target, extra, false)
+}
+
+func (s *Server) signInPage(w http.ResponseWriter, site auth.Site, target string) error {
+	page := pages.SignIn{Providers: []pages.Provider{{
+		Label: s.Provider.Label(),
+		URL:   s.link(site, "/start", "provider", s.Provider.Name(), "rd", target),
+	}}}
+	if address, err := url.Parse(target); err == nil {
+		page.Host = address.Hostname()
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	return s.Pages.SignIn(w, page)
+}
+
+// begin sends the browser to the provider. Again marks a login that replaces one
+// whose cookie was lost.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, site auth.Site, target string, extra url.Values, again bool) error {
+	flow := s.Flows.New(s.Provider.Name(), target, again)
+	address, err := s.Provider.AuthURL(r.Context(), idp.Flow{
+		State: flow.State, Nonce: flow.Nonce, Verifier: flow.Verifier,
+	}, s.link(site, "/callback"), extra)
+	if err != nil {
+		return failedLogin(err, s.link(site, "/start", "rd", target))
+	}
+	s.Flows.Begin(w, r, flow)
+	w.Header().Set("Location", address)
+	w.WriteHeader(http.StatusFound)
+	return nil
+}

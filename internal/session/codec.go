@@ -1,0 +1,117 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/gorilla/securecookie"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/secret"
+)
+
+// codec turns a Session into the value of a cookie and back. It is what
+// gorilla/sessions calls a securecookie.Codec. The value is bound to the name of
+// the cookie and to its scope, the cookie domain or the one host, so that a
+// cookie of one never opens in another.
+type codec struct {
+	sealer *sealer
+	scope  string
+}
+
+var _ securecookie.Codec = codec{}
+
+// errNotOurs is why a value does not decode. Nobody is told more.
+var errNotOurs = errors.New("session: the cookie is not one of ours")
+
+// Encode implements securecookie.Codec for a Session.
+func (c codec) Encode(name string, value any) (string, error) {
+	s, ok := value.(Session)
+	if !ok {
+		return "", fmt.Errorf("session: encode %T", value)
+	}
+	plaintext, err := cbor.Marshal(newRecord(s))
+	if err != nil {
+		return "", fmt.Errorf("session: encode: %w", err)
+	}
+	return c.sealer.seal(plaintext, c.binding(name)), nil
+}
+
+// Decode implements securecookie.Codec for a *Session.
+func (c codec) Decode(name, value string, dst any) error {
+	s, ok := dst.(*Session)
+	if !ok {
+		return fmt.Errorf("session: decode into %T", dst)
+	}
+	plaintext, ok := c.sealer.open(value, c.binding(name))
+	if !ok {
+		return errNotOurs
+	}
+	var r record
+	if err := cbor.Unmarshal(plaintext, &r); err != nil {
+		return errNotOurs
+	}
+	*s = r.session()
+	return nil
+}
+
+func (c codec) binding(name string) string { return name + " " + c.scope }
+
+// record is a Session on the wire: small numbers for keys, nothing for what is
+// empty. A number is never used again for something else.
+type record struct {
+	ID                ID       `cbor:"1,keyasint"`
+	Created           int64    `cbor:"2,keyasint"` // Unix seconds
+	Expires           int64    `cbor:"3,keyasint"` // Unix seconds
+	Provider          string   `cbor:"4,keyasint,omitempty"`
+	Issuer            string   `cbor:"5,keyasint,omitempty"`
+	Subject           string   `cbor:"6,keyasint"`
+	User              string   `cbor:"7,keyasint,omitempty"` // when it differs from Subject
+	Email             string   `cbor:"8,keyasint,omitempty"`
+	PreferredUsername string   `cbor:"9,keyasint,omitempty"`
+	Name              string   `cbor:"10,keyasint,omitempty"`
+	Groups            []string `cbor:"11,keyasint,omitempty"`
+	AuthTime          int64    `cbor:"12,keyasint,omitempty"` // Unix seconds
+	ProviderSession   string   `cbor:"13,keyasint,omitempty"`
+	AccessToken       string   `cbor:"14,keyasint,omitempty"`
+	IDToken           string   `cbor:"15,keyasint,omitempty"`
+}
+
+func newRecord(s Session) record {
+	r := record{
+		ID: s.ID, Created: s.Created.Unix(), Expires: s.Expires.Unix(),
+		Provider: s.User.Provider, Issuer: s.User.Issuer, Subject: s.User.Subject,
+		Email: s.User.Email, PreferredUsername: s.User.PreferredUsername, Name: s.User.Name,
+		Groups: s.User.Groups, ProviderSession: s.ProviderSession,
+		AccessToken: s.Tokens.Access.Reveal(), IDToken: s.Tokens.ID.Reveal(),
+	}
+	if s.User.ID != s.User.Subject {
+		r.User = s.User.ID
+	}
+	if !s.User.AuthTime.IsZero() {
+		r.AuthTime = s.User.AuthTime.Unix()
+	}
+	return r
+}
+
+func (r record) session() Session {
+	s := Session{
+		ID: r.ID, Created: time.Unix(r.Created, 0), Expires: time.Unix(r.Expires, 0),
+		User: auth.User{
+			Provider: r.Provider, Issuer: r.Issuer, Subject: r.Subject, ID: r.User,
+			Email: r.Email, PreferredUsername: r.PreferredUsername, Name: r.Name,
+			Groups: r.Groups,
+		},
+		Tokens:          auth.Tokens{Access: secret.Secret(r.AccessToken), ID: secret.Secret(r.IDToken)},
+		ProviderSession: r.ProviderSession,
+	}
+	if s.User.ID == "" {
+		s.User.ID = r.Subject
+	}
+	if r.AuthTime != 0 {
+		s.User.AuthTime = time.Unix(r.AuthTime, 0)
+	}
+	return s
+}

@@ -1,0 +1,206 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gorilla/sessions"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// CookieConfig is what a CookieStore is made of. All fields but the switches are
+// required.
+type CookieConfig struct {
+	Keys     *Keyring
+	Sites    auth.Sites
+	Name     string        // base name; "__Host-" or "__Secure-" is put before it
+	Insecure bool          // for plain http: no Secure attribute and no prefix
+	Persist  bool          // outlives the browser
+	Lifetime time.Duration // absolute
+	Idle     time.Duration // since last use; 0: sessions do not idle
+
+	// KeepAccessToken and KeepIDToken keep a token in the cookie, because the
+	// configuration passes it on.
+	KeepAccessToken, KeepIDToken bool
+
+	// Render makes the identity headers of a user.
+	Render func(auth.User, auth.Tokens) auth.Identity
+
+	Now func() time.Time
+}
+
+// CookieStore keeps each session in one sealed cookie of its browser. Only what
+// ends a session early is kept here, in memory: sign-outs and last uses.
+type CookieStore struct {
+	CookieConfig
+	sealer  *sealer
+	revoked revocations
+	used    uses
+
+	// opened holds what lately opened cookies contain, so that a page with a
+	// hundred requests is decrypted and rendered once. Whether a session has
+	// expired, was ended or idled is asked each time.
+	opened *lru.Cache[openedKey, Session]
+}
+
+// openedKey is everything that the content of a cookie depends on.
+type openedKey struct{ name, scope, value string }
+
+// Bounds of a cookie.
+const (
+	maxOpened     = 4096
+	maxValue      = 3500 // bytes of the value
+	maxCookie     = 4096 // bytes of name, value and attributes; browsers drop more
+	maxDuplicates = 3    // cookies of one name that are tried
+)
+
+// ErrTooLarge says that a session does not fit into a cookie.
+var ErrTooLarge = errors.New("session: does not fit into a cookie")
+
+// NewCookieStore returns a store that opens cookies sealed with any key of the
+// ring.
+func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
+	sealer, err := cfg.Keys.sealer("session")
+	if err != nil {
+		return nil, err
+	}
+	opened, err := lru.New[openedKey, Session](maxOpened)
+	if err != nil {
+		return nil, err
+	}
+	return &CookieStore{
+		CookieConfig: cfg,
+		sealer:       sealer,
+		used:         uses{timeout: cfg.Idle, started: cfg.Now()},
+		opened:       opened,
+	}, nil
+}
+
+// Load returns the session that the request's cookie opens. Nobody signed in, an
+// expired, a revoked and a forged cookie are all the zero Session and a nil
+// error. The error is for stores that have to ask somebody; this one never
+// returns any.
+func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error) {
+	site, ok := c.Sites.For(req.Host)
+	if !ok {
+		return Session{}, nil
+	}
+	name, now := c.name(site), c.Now()
+	tries := 0
+	for _, line := range req.Cookies {
+		for value := range values(line, name) {
+			if tries++; tries > maxDuplicates {
+				return Session{}, nil
+			}
+			if s, ok := c.open(name, scope(site), value); ok && c.lives(s, now) {
+				return s, nil
+			}
+		}
+	}
+	return Session{}, nil
+}
+
+// lives reports whether a session is still good, and counts this as a use of it.
+func (c *CookieStore) lives(s Session, now time.Time) bool {
+	return now.Before(s.Expires) && !c.revoked.has(s.ID) && !c.used.touch(s, now)
+}
+
+// open returns what a cookie contains, with the identity rendered.
+func (c *CookieStore) open(name, scope, value string) (Session, bool) {
+	key := openedKey{name, scope, value}
+	if s, ok := c.opened.Get(key); ok {
+		return s, true
+	}
+	var s Session
+	if err := (codec{c.sealer, scope}).Decode(name, value, &s); err != nil || s.User.Nobody() {
+		return Session{}, false
+	}
+	s.Identity = c.Render(s.User, s.Tokens)
+	key.value = strings.Clone(value) // not the whole line that it is a part of
+	c.opened.Add(key, s)
+	return s, true
+}
+
+// Create makes a session of a login at site and sets its cookie on w, before any
+// status is written. It fails with ErrTooLarge, and sets nothing, when the
+// session does not fit.
+func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) (Session, error) {
+	now := c.Now()
+	s.ID, s.Created, s.Expires = NewID(), now, now.Add(c.Lifetime)
+	s.Tokens = c.keep(s.Tokens)
+	session, err := c.at(site).New(r, c.name(site))
+	if err != nil {
+		return Session{}, err
+	}
+	session.Values[sessionValue] = s
+	if err := session.Save(r, w); err != nil {
+		return Session{}, err
+	}
+	s.Identity = c.Render(s.User, s.Tokens)
+	return s, nil
+}
+
+// keep returns the tokens that the configuration passes on.
+func (c *CookieStore) keep(t auth.Tokens) auth.Tokens {
+	var kept auth.Tokens
+	if c.KeepAccessToken {
+		kept.Access = t.Access
+	}
+	if c.KeepIDToken {
+		kept.ID = t.ID
+	}
+	return kept
+}
+
+// End ends a session everywhere and takes its cookie from the browser. The zero
+// Session only takes the cookie.
+func (c *CookieStore) End(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) error {
+	c.Revoke(s)
+	session, err := c.at(site).New(r, c.name(site))
+	if err != nil {
+		return err
+	}
+	session.Options.MaxAge = -1
+	return session.Save(r, w)
+}
+
+// Revoke ends a session everywhere; a cookie of it that comes back is nobody's.
+func (c *CookieStore) Revoke(s Session) {
+	if !s.User.Nobody() {
+		c.revoked.add(s.ID, s.Expires, c.Now())
+	}
+}
+
+// name is the full name of the session cookie of a site.
+func (c *CookieStore) name(site auth.Site) string {
+	return cookiePrefix(c.Insecure, site.CookieDomain) + c.Name
+}
+
+// cookiePrefix has the browser enforce what the cookie promises (RFC 6265bis
+// section 4.1.3): that it is secure and, without a domain, of this host alone.
+func cookiePrefix(insecure bool, domain string) string {
+	switch {
+	case insecure:
+		return ""
+	case domain == "":
+		return "__Host-"
+	default:
+		return "__Secure-"
+	}
+}
+
+// scope is where a session of site is valid. It is sealed into the cookie.
+func scope(site auth.Site) string {
+	if site.CookieDomain != "" {
+		return site.CookieDomain
+	}
+	return site.Host
+}
+
+// at returns the store as gorilla/sessions wants one, for one site.
+func (c *CookieStore) at(site auth.Site) sessions.Store { return &gorilla{c, site} }

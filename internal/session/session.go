@@ -1,0 +1,41 @@
+// Package session knows who is signed in. It is the sole owner of cookies: the
+// session's own and those of logins under way.
+package session
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// Session is one login of one user. The zero Session is nobody's.
+type Session struct {
+	ID      ID
+	User    auth.User
+	Tokens  auth.Tokens
+	Created time.Time
+	Expires time.Time // absolute; nothing moves it
+
+	// ProviderSession is the provider's own id of it (`sid`), where it has one.
+	ProviderSession string
+
+	// Identity is the user as response headers, rendered when the session was
+	// opened. It belongs to no one request: do not write to it.
+	Identity auth.Identity
+}
+
+// ID names a session: 128 random bits, new at each login.
+type ID [16]byte
+
+// NewID returns an ID that nobody can guess.
+func NewID() ID {
+	var id ID
+	_, _ = rand.Read(id[:]) // never fails: it ends the program instead
+	return id
+}
+
+// String is the first half of the ID, enough to follow a session through a log
+// and too little to be one.
+func (id ID) String() string { return hex.EncodeToString(id[:8]) }

@@ -1,0 +1,71 @@
+package telemetry
+
+import (
+	"net/http"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics counts what Doorward does. Its labels are words of ours; nothing that a
+// client sends ever becomes one.
+type Metrics struct {
+	registry *prometheus.Registry
+	checks   *prometheus.CounterVec
+	logins   *prometheus.CounterVec
+	signOuts prometheus.Counter
+	insecure *prometheus.GaugeVec
+}
+
+// NewMetrics returns metrics in a registry of their own.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "doorward_checks_total",
+			Help: "Checks answered, by the endpoint that was asked, the verdict and its reason.",
+		}, []string{"endpoint", "verdict", "reason"}),
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "doorward_logins_total",
+			Help: "Logins that came back from a provider, by provider and result.",
+		}, []string{"provider", "result"}),
+		signOuts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "doorward_sign_outs_total",
+			Help: "Sessions ended by their user.",
+		}),
+		insecure: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "doorward_insecure_option",
+			Help: "1 for each option in force that weakens security.",
+		}, []string{"option"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "doorward_build_info",
+		Help:        "1, with the version as a label.",
+		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.checks, m.logins, m.signOuts, m.insecure, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Check counts one answered check.
+func (m *Metrics) Check(endpoint, verdict, reason string) {
+	m.checks.WithLabelValues(endpoint, verdict, reason).Inc()
+}
+
+// Login counts one login that came back.
+func (m *Metrics) Login(provider, result string) { m.logins.WithLabelValues(provider, result).Inc() }
+
+// SignOut counts one session ended by its user.
+func (m *Metrics) SignOut() { m.signOuts.Inc() }
+
+// Insecure marks an option in force that weakens security.
+func (m *Metrics) Insecure(option string) { m.insecure.WithLabelValues(option).Set(1) }
+
+// Handler serves the metrics in the Prometheus exposition format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}

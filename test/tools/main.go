@@ -1,0 +1,97 @@
+// Command tools installs what the demo, the tests and the linters need and the
+// machine lacks, each at the version written here. What is there already is left
+// alone, so that it can run before every use.
+//
+//	go run ./tools demo    nginx, Dex
+//	go run ./tools test    the demo's, Chromium, the modules of ingress-nginx
+//	go run ./tools lint    staticcheck, golangci-lint
+//
+// It runs from the test module on Debian or Ubuntu, as root or with sudo.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// A part is something to build.
+type part interface {
+	name() string
+	missing() bool
+	install() error
+}
+
+func main() {
+	name := "test"
+	if len(os.Args) == 2 {
+		name = os.Args[1]
+	}
+	if err := run(name); err != nil {
+		fmt.Fprintln(os.Stderr, "tools:", err)
+		os.Exit(1)
+	}
+}
+
+func run(name string) error {
+	working, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(filepath.Dir(working), ".tools", "bin")
+	use, known := needsIn(bin)[name]
+	if !known {
+		return fmt.Errorf("unknown use %q: demo, test or lint", name)
+	}
+	if err := installPackages(use.packages); err != nil {
+		return err
+	}
+	for _, p := range use.parts {
+		if !p.missing() {
+			fmt.Printf("tools: %s is there\n", p.name())
+			continue
+		}
+		fmt.Printf("tools: building %s …\n", p.name())
+		if err := p.install(); err != nil {
+			return fmt.Errorf("build %s: %w", p.name(), err)
+		}
+		if p.missing() {
+			return fmt.Errorf("build %s: it is still missing afterwards", p.name())
+		}
+	}
+	return nil
+}
+
+// needs are the things that a use takes.
+type needs struct {
+	packages []debian
+	parts    []part
+}
+
+// needsIn is what each use takes. Debian's packages have the version that its
+// release pins; what is built from Go modules has the one written here.
+func needsIn(bin string) map[string]needs {
+	nginx := debian{pkg: "nginx", file: "/usr/sbin/nginx"}
+	dex := dex{bin: bin, module: filepath.Join("tools", "dex")}
+	return map[string]needs{
+		"demo": {packages: []debian{nginx}, parts: []part{dex}},
+		"test": {
+			packages: []debian{
+				nginx,
+				{pkg: "libnginx-mod-http-set-misc", file: "/usr/lib/nginx/modules/ngx_http_set_misc_module.so"},
+				{pkg: "chromium", file: "/usr/bin/chromium"},
+				{pkg: "fonts-dejavu-core", file: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"},
+				{pkg: "ca-certificates", file: "/etc/ssl/certs/ca-certificates.crt"},
+				{pkg: "gcc", file: "/usr/bin/gcc"}, // for the race detector
+				{pkg: "libc6-dev", file: "/usr/include/stdlib.h"},
+			},
+			parts: []part{dex},
+		},
+		"lint": {
+			parts: []part{
+				goTool{bin: bin, pkg: "honnef.co/go/tools/cmd/staticcheck", version: "v0.8.2"},
+				goTool{bin: bin, pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", version: "v2.15.0"},
+			},
+		},
+	}
+}
