@@ -1,11 +1,16 @@
 package main
 
 import (
+	"crypto/tls"
 	"log/slog"
+	"strings"
 	"time"
+
+	"google.golang.org/grpc/credentials"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/config"
+	"github.com/doorward/doorward/internal/extauthz"
 	"github.com/doorward/doorward/internal/gate"
 	"github.com/doorward/doorward/internal/gateway"
 	"github.com/doorward/doorward/internal/headers"
@@ -22,6 +27,7 @@ import (
 type process struct {
 	main     *server.Server
 	admin    *server.Admin
+	envoy    *extauthz.Server
 	provider *idp.Provider
 	log      *slog.Logger
 }
@@ -30,7 +36,8 @@ type process struct {
 func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	metrics := telemetry.NewMetrics(versionText())
 	for _, option := range cfg.Insecure() {
-		metrics.Insecure(option)
+		name, _, _ := strings.Cut(option, ":")
+		metrics.Insecure(name)
 	}
 	provider, err := newProvider(cfg.Provider, log)
 	if err != nil {
@@ -62,21 +69,35 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	}
 	g := &gate.Gate{
 		Sessions: sessions, Sites: sites(cfg), Nobody: identity.Render(auth.User{}, auth.Tokens{}),
-		StartPath: cfg.PathPrefix + "/start", Log: log,
+		StartPath: cfg.PathPrefix + "/start", Log: log, Metrics: metrics,
 	}
 	g.Govern(rules(cfg))
+	settings := gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus}
+	main := &server.Server{
+		Gate: g, Gateway: settings, Sessions: sessions, Flows: flows, Provider: provider, Sites: sites(cfg),
+		Redirects: redirects(cfg), Pages: look, Log: log, Metrics: metrics,
+		Prefix: cfg.PathPrefix, SignInPage: cfg.SignInPage,
+	}
+	direct := gateway.Direct{Denied: main.DeniedPage}
 	return &process{
-		main: &server.Server{
-			Gate:     g,
-			Gateway:  gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus},
-			Sessions: sessions, Flows: flows, Provider: provider, Sites: sites(cfg),
-			Redirects: redirects(cfg), Pages: look, Log: log, Metrics: metrics,
-			Prefix: cfg.PathPrefix, SignInPage: cfg.SignInPage,
-		},
+		main:     main,
 		admin:    &server.Admin{Provider: provider, Metrics: metrics},
+		envoy:    &extauthz.Server{Gate: g, Dialect: gateway.GRPC{Settings: settings, Direct: direct}},
 		provider: provider,
 		log:      log,
 	}, nil
+}
+
+// grpcCredentials are nil when the gRPC listener speaks plain text.
+func grpcCredentials(cfg config.GRPC) credentials.TransportCredentials {
+	if cfg.Certificate == nil {
+		return nil
+	}
+	conf := &tls.Config{Certificates: []tls.Certificate{*cfg.Certificate}, MinVersion: tls.VersionTLS12}
+	if cfg.ClientCAs != nil {
+		conf.ClientCAs, conf.ClientAuth = cfg.ClientCAs, tls.RequireAndVerifyClientCert
+	}
+	return credentials.NewTLS(conf)
 }
 
 func newProvider(p config.Provider, log *slog.Logger) (*idp.Provider, error) {

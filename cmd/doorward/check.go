@@ -95,7 +95,7 @@ func sessionLine(cfg *config.Config) string {
 	if cfg.SessionIdleTimeout > 0 {
 		text += fmt.Sprintf(" or when unused for %s", cfg.SessionIdleTimeout)
 	}
-	return fmt.Sprintf("%s; %d cookie secrets", text, len(cfg.CookieSecrets))
+	return fmt.Sprintf("%s; cookie secrets: %d", text, len(cfg.CookieSecrets))
 }
 
 func gateways(cfg *config.Config) string {

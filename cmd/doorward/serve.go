@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -13,8 +12,10 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"github.com/doorward/doorward/internal/config"
+	"github.com/doorward/doorward/internal/extauthz"
 	"github.com/doorward/doorward/internal/server"
 	"github.com/doorward/doorward/internal/telemetry"
 )
@@ -34,46 +35,112 @@ func serve(ctx context.Context, cfg *config.Config, warnings []string) error {
 	if err != nil {
 		return err
 	}
-	main, err := listen(ctx, cfg.Listen)
+	parts, err := p.open(ctx, cfg)
+	defer shut(parts)
 	if err != nil {
-		return fmt.Errorf("DOORWARD_LISTEN: %w", err)
+		return err
 	}
-	defer shut(main)
-	admin, err := listen(ctx, cfg.AdminListen)
-	if err != nil {
-		return fmt.Errorf("DOORWARD_ADMIN_LISTEN: %w", err)
-	}
-	defer shut(admin)
-	announce(p, cfg, warnings, main, admin)
-	return p.run(ctx, cfg.ShutdownDelay, main, admin)
+	p.announce(cfg, warnings, parts)
+	return p.run(ctx, cfg.ShutdownDelay, parts)
 }
 
-// shut ends a listener that may be closed already.
-func shut(c io.Closer) { _ = c.Close() }
+// part is a listener and what serves on it.
+type part struct {
+	name     string
+	listener net.Listener
+	serve    func() error
+	finish   func(context.Context) error // lets what is in flight end
+}
+
+// open opens every listener before anything is served, so that a port that is
+// taken is an error and not half a server.
+func (p *process) open(ctx context.Context, cfg *config.Config) ([]part, error) {
+	var parts []part
+	for _, l := range []struct {
+		name, variable string
+		at             config.Listener
+		make           func(net.Listener) part
+	}{
+		{"listen", "DOORWARD_LISTEN", cfg.Listen, func(l net.Listener) part {
+			return overHTTP(server.Limit(l), server.NewHTTP(p.main.Handler(), p.log))
+		}},
+		{"grpc_listen", "DOORWARD_GRPC_LISTEN", cfg.GRPC.Listen, func(l net.Listener) part {
+			return overGRPC(server.Limit(l), p.envoy, cfg.GRPC)
+		}},
+		{"admin_listen", "DOORWARD_ADMIN_LISTEN", cfg.AdminListen, func(l net.Listener) part {
+			return overHTTP(l, server.NewHTTP(p.admin.Handler(), p.log))
+		}},
+	} {
+		if l.at.Network == "" {
+			continue
+		}
+		listener, err := listen(ctx, l.at)
+		if err != nil {
+			return parts, fmt.Errorf("%s: %w", l.variable, err)
+		}
+		made := l.make(listener)
+		made.name, made.listener = l.name, listener
+		parts = append(parts, made)
+	}
+	return parts, nil
+}
+
+func overHTTP(l net.Listener, s *http.Server) part {
+	return part{
+		serve: func() error {
+			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		},
+		finish: func(ctx context.Context) error {
+			if s.Shutdown(ctx) == nil {
+				return nil
+			}
+			return s.Close()
+		},
+	}
+}
+
+func overGRPC(l net.Listener, envoy *extauthz.Server, cfg config.GRPC) part {
+	s, healthy := extauthz.NewGRPC(envoy, grpcCredentials(cfg))
+	return part{
+		serve: func() error {
+			if err := s.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
+				return err
+			}
+			return nil
+		},
+		finish: func(ctx context.Context) error {
+			healthy.Shutdown()
+			stop := context.AfterFunc(ctx, s.Stop)
+			defer stop()
+			s.GracefulStop()
+			return nil
+		},
+	}
+}
 
 // announce says once what is in force, and what of it weakens security.
-func announce(p *process, cfg *config.Config, warnings []string, main, admin net.Listener) {
+func (p *process) announce(cfg *config.Config, warnings []string, parts []part) {
 	for _, warning := range warnings {
 		p.log.Warn(warning, "event", "configuration")
 	}
 	for _, option := range cfg.Insecure() {
 		p.log.Warn(option, "event", "insecure")
 	}
-	p.log.Info("serving", "event", "start", "version", versionText(), "listen", main.Addr().String(),
-		"admin_listen", admin.Addr().String(), "hosts", cfg.Hosts(), "issuer", cfg.Provider.IssuerURL)
+	line := p.log.With("event", "start", "version", versionText())
+	for _, part := range parts {
+		line = line.With(part.name, part.listener.Addr().String())
+	}
+	line.Info("serving", "hosts", cfg.Hosts(), "issuer", cfg.Provider.IssuerURL)
 }
 
 // run serves until the context ends, and then lets what is in flight finish.
-func (p *process) run(ctx context.Context, delay time.Duration, main, admin net.Listener) error {
-	servers := []*http.Server{server.NewHTTP(p.main.Handler(), p.log), server.NewHTTP(p.admin.Handler(), p.log)}
+func (p *process) run(ctx context.Context, delay time.Duration, parts []part) error {
 	work, failed := errgroup.WithContext(context.WithoutCancel(ctx))
-	for i, listener := range []net.Listener{server.Limit(main), admin} {
-		work.Go(func() error {
-			if err := servers[i].Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		})
+	for _, part := range parts {
+		work.Go(part.serve)
 	}
 	background, cancel := context.WithCancel(failed)
 	work.Go(func() error { p.provider.Run(background); return nil })
@@ -81,13 +148,12 @@ func (p *process) run(ctx context.Context, delay time.Duration, main, admin net.
 		defer cancel()
 		select {
 		case <-ctx.Done():
+			p.log.Info("shutting down", "event", "stop", "delay", delay.String())
+			p.admin.Drain()
+			wait(failed, delay)
 		case <-failed.Done():
-			delay = 0
 		}
-		p.log.Info("shutting down", "event", "stop", "delay", delay.String())
-		p.admin.Drain()
-		wait(failed, delay)
-		return finish(servers)
+		return finish(parts)
 	})
 	return work.Wait()
 }
@@ -101,44 +167,45 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// finish stops accepting and waits for requests in flight; the admin listener
-// ends last.
-func finish(servers []*http.Server) error {
+// finish stops accepting and waits for what is in flight; the admin listener,
+// which stands last, ends last.
+func finish(parts []part) error {
 	ctx, cancel := context.WithTimeout(context.Background(), finishTimeout)
 	defer cancel()
 	var errs []error
-	for _, s := range servers {
-		if err := s.Shutdown(ctx); err != nil {
-			errs = append(errs, s.Close())
-		}
+	for _, part := range parts {
+		errs = append(errs, part.finish(ctx))
 	}
 	return errors.Join(errs...)
+}
+
+// shut closes listeners, also those that are closed already.
+func shut(parts []part) {
+	for _, part := range parts {
+		_ = part.listener.Close()
+	}
 }
 
 // listen opens a listener. A socket that a dead process left behind is replaced;
 // one that answers is not.
 func listen(ctx context.Context, at config.Listener) (net.Listener, error) {
-	var lc net.ListenConfig
-	if at.Network == "unix" {
-		if conn, err := (&net.Dialer{}).DialContext(ctx, "unix", at.Address); err == nil {
-			shut(conn)
-			return nil, fmt.Errorf("another process listens on %s", at.Address)
-		}
-		if info, err := os.Lstat(at.Address); err == nil && info.Mode()&os.ModeSocket != 0 {
-			_ = os.Remove(at.Address)
-		}
+	if at.Network != "unix" {
+		return new(net.ListenConfig).Listen(ctx, at.Network, at.Address)
 	}
-	l, err := lc.Listen(ctx, at.Network, at.Address)
+	if conn, err := new(net.Dialer).DialContext(ctx, "unix", at.Address); err == nil {
+		return nil, errors.Join(fmt.Errorf("another process listens on %s", at.Address), conn.Close())
+	}
+	if info, err := os.Lstat(at.Address); err == nil && info.Mode()&os.ModeSocket != 0 {
+		_ = os.Remove(at.Address)
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "unix", at.Address)
 	if err != nil {
 		return nil, err
 	}
-	if at.Network == "unix" {
-		// The gateway seldom runs as the same user: whoever may enter the
-		// directory of the socket may ask.
-		if err := os.Chmod(at.Address, 0o666); err != nil {
-			shut(l)
-			return nil, err
-		}
+	// The gateway seldom runs as the same user: whoever may enter the directory
+	// of the socket may ask.
+	if err := os.Chmod(at.Address, 0o666); err != nil { // #nosec G302
+		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }

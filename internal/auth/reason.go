@@ -30,7 +30,6 @@ var (
 	AmbiguousHeaders = Reason{"ambiguous_headers", "The question carries the headers of two kinds of gateways."}
 	MissingHeaders   = Reason{"missing_headers", "The question lacks a header that says what is asked for."}
 	MalformedHeaders = Reason{"malformed_headers", "A header that says what is asked for is repeated or malformed."}
-	UnsupportedForm  = Reason{"unsupported_form", "This version does not answer this kind of gateway."}
 
 	StoreUnavailable = Reason{"store_unavailable", "The session store cannot be asked at the moment."}
 )

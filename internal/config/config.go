@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Listen      Listener
 	AdminListen Listener
+	GRPC        GRPC
 
 	// Sites are the public URLs, at least one, each with its cookie domain. All
 	// have one scheme: http with CookieInsecure, and https without.
@@ -78,9 +79,10 @@ func (r *reader) resolve(s *spec) *Config {
 	c := &Config{}
 	r.refuseUnsupported(s)
 	c.Listen, c.AdminListen = r.listeners(s)
+	c.GRPC = r.grpc(s, c.Listen, c.AdminListen)
 	c.CookieInsecure = r.boolean("DOORWARD_COOKIE_INSECURE", s.CookieInsecure)
 	c.Sites = r.sites(s, c.CookieInsecure)
-	c.PathPrefix = r.pathPrefix(s.PathPrefix)
+	c.PathPrefix = r.pathPrefix(s.PathPrefix, c.Sites)
 	c.CookieSecrets = r.cookieSecrets(s)
 	c.CookieName = r.cookieName(s.CookieName)
 	c.CookiePersist = r.boolean("DOORWARD_COOKIE_PERSIST", s.CookiePersist)
@@ -99,7 +101,6 @@ func (r *reader) resolve(s *spec) *Config {
 // is silently without effect.
 func (r *reader) refuseUnsupported(s *spec) {
 	for _, v := range []struct{ name, text, missing string }{
-		{"DOORWARD_GRPC_LISTEN", s.GRPCListen, "gRPC listener; unset it"},
 		{"DOORWARD_REDIS_URL", s.RedisURL, "session store in Redis; unset it"},
 		{"DOORWARD_REDIS_URL_FILE", s.RedisURLFile, "session store in Redis; unset it"},
 		{"DOORWARD_CONFIG_FILE", s.ConfigFile, "configuration file; unset it and use the environment"},

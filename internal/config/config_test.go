@@ -198,7 +198,7 @@ func TestSites(t *testing.T) {
 		{"wildcard over a cookie domain", env{"PUBLIC_URL": "https://*.example.com", "COOKIE_DOMAINS": "example.com"},
 			[]config.Site{{Scheme: "https", Host: "*.example.com", CookieDomain: "example.com"}},
 			[]string{"example.com", "*.example.com"}},
-		{"pairs by longest suffix", env{"PUBLIC_URL": "https://a.dev.example.com,https://auth.example.com,https://x.org", "COOKIE_DOMAINS": "x.org,.example.com,dev.example.com"},
+		{"pairs by longest suffix", env{"PUBLIC_URL": "https://a.dev.example.com,https://auth.example.com,https://x.org", "COOKIE_DOMAINS": "dev.example.com,x.org,.example.com"},
 			[]config.Site{
 				{Scheme: "https", Host: "a.dev.example.com", CookieDomain: "dev.example.com"},
 				{Scheme: "https", Host: "auth.example.com", CookieDomain: "example.com"},

@@ -145,7 +145,7 @@ func (r *reader) secretText(name, text, file string) (string, bool) {
 
 // readFile returns an error without the path.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, reason(err)
 	}

@@ -170,11 +170,14 @@ func (r *reader) checkHosts(sites []Site) {
 }
 
 // pathPrefix wants a path that no server or browser writes differently.
-func (r *reader) pathPrefix(text string) string {
+func (r *reader) pathPrefix(text string, sites []Site) string {
 	const name = "DOORWARD_PATH_PREFIX"
 	text = r.plain(name, text)
 	switch {
 	case text == "":
+		if slices.ContainsFunc(sites, func(s Site) bool { return strings.HasPrefix(s.Host, "*.") }) {
+			r.warn(name, "is not set, so that /start, /auth and the other endpoints take these paths from the apps on every host of the public URL; set it, for example to /oauth2")
+		}
 		return ""
 	case text == "/":
 		r.mistake(name, "is /; unset it to have no prefix")

@@ -8,6 +8,11 @@ type spec struct {
 	Listen      string `split_words:"true" default:":4180" desc:"main listener; unix:/path for a socket"`
 	AdminListen string `split_words:"true" default:":4181" desc:"health and metrics"`
 
+	GRPCListen       string `split_words:"true" default:"off" desc:"Envoy gRPC ext_authz, for example :4182; off: none"`
+	GRPCTlsCertFile  string `split_words:"true" desc:"certificate of the gRPC listener, PEM; with the key it speaks TLS"`
+	GRPCTlsKeyFile   string `split_words:"true" desc:"private key of the gRPC listener, PEM"`
+	GRPCClientCaFile string `split_words:"true" desc:"authorities of which Envoy has to show a certificate, PEM"`
+
 	PublicURL     string `split_words:"true" desc:"required; where browsers reach /start and /callback; a list, one for each cookie domain; https://*.example.com when every such host serves them itself"`
 	PathPrefix    string `split_words:"true" desc:"path below which all endpoints are, for example /oauth2"`
 	CookieDomains string `split_words:"true" desc:"domains that share a login, a list; none: one login for each host"`
@@ -45,7 +50,6 @@ type spec struct {
 
 	// Names that later versions give a meaning to. They are known so that nobody
 	// sets them in vain; see refuseUnsupported.
-	GRPCListen   string `split_words:"true" desc:"not in this version"`
 	RedisURL     string `split_words:"true" desc:"not in this version"`
 	RedisURLFile string `split_words:"true" desc:"not in this version"`
 	ConfigFile   string `split_words:"true" desc:"not in this version"`

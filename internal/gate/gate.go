@@ -12,6 +12,7 @@ import (
 	"github.com/doorward/doorward/internal/headers"
 	"github.com/doorward/doorward/internal/policy"
 	"github.com/doorward/doorward/internal/session"
+	"github.com/doorward/doorward/internal/telemetry"
 )
 
 // Gate holds what a decision depends on. Set every field before the first Check,
@@ -22,6 +23,7 @@ type Gate struct {
 	Nobody    auth.Identity // the identity headers when nobody is signed in
 	StartPath string        // where a login begins, below each public URL
 	Log       *slog.Logger
+	Metrics   *telemetry.Metrics
 
 	policy   atomic.Pointer[policy.Set]
 	hintOnce sync.Once

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -19,11 +20,20 @@ func ReadAddress(address string, req *auth.Request) bool {
 		return false
 	}
 	req.Scheme = scheme
-	req.Path = rest[slash:]
-	if mark := strings.IndexByte(req.Path, '?'); mark >= 0 {
-		req.Path, req.Query = req.Path[:mark], req.Path[mark:]
+	return readTarget(rest[slash:], req) && readAuthority(rest[:slash], req)
+}
+
+// readTarget splits path[?query]. What begins with two slashes is a path here
+// and never another host.
+func readTarget(target string, req *auth.Request) bool {
+	if target == "" || target[0] != '/' {
+		return false
 	}
-	return readAuthority(rest[:slash], req)
+	req.Path, req.Query = target, ""
+	if mark := strings.IndexByte(target, '?'); mark >= 0 {
+		req.Path, req.Query = target[:mark], target[mark:]
+	}
+	return true
 }
 
 // readAuthority splits host[:port]. It refuses user information and every byte
@@ -43,19 +53,20 @@ func readAuthority(authority string, req *auth.Request) bool {
 }
 
 // CanonicalHost returns a host without port as Doorward compares it: lower case
-// and without a final dot. It reports false for what is no host name and no
-// bracketed IPv6 address.
+// and without a final dot, an IPv6 address in its brackets and shortest spelling.
+// It reports false for what is no host name and no bracketed IPv6 address.
 func CanonicalHost(host string) (string, bool) {
-	host = strings.TrimSuffix(host, ".")
-	if host == "" || len(host) > 253 {
-		return "", false
-	}
 	if inner, bracketed := strings.CutPrefix(host, "["); bracketed {
 		inner, closed := strings.CutSuffix(inner, "]")
-		if !closed || strings.Trim(inner, "0123456789abcdefABCDEF:.") != "" {
+		addr, err := netip.ParseAddr(inner)
+		if !closed || err != nil || !addr.Is6() || addr.Zone() != "" {
 			return "", false
 		}
-		return strings.ToLower(host), true
+		return "[" + addr.String() + "]", true
+	}
+	host = strings.TrimSuffix(host, ".")
+	if host == "" || len(host) > 253 || strings.HasSuffix(host, ".") {
+		return "", false
 	}
 	for i := range len(host) {
 		if c := host[i]; !isAlphanumeric(c) && c != '-' && c != '_' && (c != '.' || i == 0 || host[i-1] == '.') {

@@ -114,7 +114,7 @@ func FuzzOriginal(f *testing.F) {
 		r := question(trustedPeer, query, map[string][]string{
 			"X-Original-Url": {address}, "X-Original-Method": {method}, "X-Forwarded-For": {forwardedFor}, "Accept": {accept},
 		})
-		req, err := Auto{Original{settings()}}.Read(r)
+		req, err := auto(settings()).Read(r)
 		if refusalCode(t, err) != "" {
 			return
 		}

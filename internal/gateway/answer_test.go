@@ -114,7 +114,7 @@ func TestOnTheWire(t *testing.T) {
 	loopback := Settings{Proxies: Proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // a trailer is known only after the body
-		req, err := Auto{Original{loopback}}.Read(r)
+		req, err := auto(loopback).Read(r)
 		if code := refusalCode(t, err); code != "" {
 			_, _ = io.WriteString(w, code)
 			return

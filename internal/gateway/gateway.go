@@ -44,6 +44,14 @@ type Settings struct {
 	AllowStatus int    // of an allow; 202 unless the gateway wants 200
 }
 
+// allowed is the status of an allow.
+func (s Settings) allowed() int {
+	if s.AllowStatus != 0 {
+		return s.AllowStatus
+	}
+	return http.StatusAccepted
+}
+
 // The two families of headers. A header counts as present under its exact
 // canonical name only: X_Forwarded_Uri and the like are other headers, which
 // nobody reads.
@@ -52,6 +60,8 @@ const (
 	originalMethod  = "X-Original-Method"
 	forwardedURI    = "X-Forwarded-Uri"
 	forwardedMethod = "X-Forwarded-Method"
+	forwardedProto  = "X-Forwarded-Proto"
+	forwardedHost   = "X-Forwarded-Host"
 	forwardedFor    = "X-Forwarded-For"
 )
 
@@ -75,15 +85,13 @@ func single(h http.Header, name string) (string, error) {
 	return lines[0], nil
 }
 
-// describe fills in what every dialect reads in the same way.
-func (s Settings) describe(r *http.Request, req *auth.Request) {
-	h := r.Header
+// describe fills in what every dialect reads from headers in the same way.
+func (s Settings) describe(h http.Header, req *auth.Request) {
 	req.ID = requestID(h)
 	req.Client = s.Proxies.client(h[forwardedFor])
 	req.Cookies = h["Cookie"]
 	req.Authorization = h["Authorization"]
 	req.Navigation = Navigation(req.Method, h)
-	req.Narrow = narrowing(r.URL.RawQuery)
 	if s.ForceScheme != "" {
 		req.Scheme = s.ForceScheme
 	}

@@ -38,51 +38,19 @@ func (o Original) Read(r *http.Request) (auth.Request, error) {
 		return auth.Request{}, &Refusal{auth.MalformedHeaders, originalURL + " or " + originalMethod}
 	}
 	req.Method = method
-	o.describe(r, &req)
+	req.Narrow = narrowing(r.URL.RawQuery)
+	o.describe(r.Header, &req)
 	return req, nil
 }
 
-// Prepared values, shared by all answers. Nobody writes to them.
-var (
-	empty        = []string{"0"}
-	noStore      = []string{"no-store"}
-	challenge    = []string{`Bearer realm="doorward"`}
-	invalidToken = []string{`Bearer error="invalid_token"`}
-	retryAfter   = []string{"5"}
-)
-
-// Answer implements Dialect.
+// Answer implements Dialect. nginx reads the Location of a 401 as
+// $upstream_http_location and makes the redirect itself.
 func (o Original) Answer(w http.ResponseWriter, req auth.Request, d auth.Decision) {
 	h := w.Header()
 	h["Cache-Control"] = noStore
 	h["Content-Length"] = empty
-	w.WriteHeader(o.status(h, req, d))
-}
-
-// status sets the headers that depend on the verdict and returns its status.
-func (o Original) status(h http.Header, req auth.Request, d auth.Decision) int {
-	switch d.Verdict {
-	case auth.Allow:
-		for _, identity := range d.Identity.Headers {
-			h[identity.Name] = identity.Value
-		}
-		if o.AllowStatus != 0 {
-			return o.AllowStatus
-		}
-		return http.StatusAccepted
-	case auth.SignIn:
-		h["Www-Authenticate"] = challenge
-		if req.Navigation && d.SignInURL != "" {
-			h["Location"] = []string{d.SignInURL}
-		}
-		return http.StatusUnauthorized
-	case auth.BadToken:
-		h["Www-Authenticate"] = invalidToken
-		return http.StatusUnauthorized
-	case auth.Unknown:
-		h["Retry-After"] = retryAfter
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusForbidden
+	if d.Verdict == auth.SignIn && req.Navigation && d.SignInURL != "" {
+		h["Location"] = []string{d.SignInURL}
 	}
+	w.WriteHeader(status(h, d, o.allowed()))
 }

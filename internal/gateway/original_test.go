@@ -187,7 +187,7 @@ func TestPeers(t *testing.T) {
 		{"HDR-2 an abstract name is no pass", "@evil:1", "untrusted_peer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, dialect := range []Dialect{Original{settings()}, Auto{Original{settings()}}} {
+			for _, dialect := range []Dialect{Original{settings()}, auto(settings())} {
 				_, err := dialect.Read(question(tt.peer, "", h))
 				if got := refusalCode(t, err); got != tt.want {
 					t.Errorf("%T refused with %q, want %q", dialect, got, tt.want)
@@ -200,6 +200,17 @@ func TestPeers(t *testing.T) {
 	}
 }
 
+// auto is /auth as a Dialect.
+func auto(s Settings) Dialect { return choosing{Auto{Original{s}, Forwarded{Settings: s}}} }
+
+type choosing struct{ Auto }
+
+func (c choosing) Read(r *http.Request) (auth.Request, error) { return c.Choose(r.Header).Read(r) }
+
+func (c choosing) Answer(w http.ResponseWriter, req auth.Request, d auth.Decision) {
+	c.Original.Answer(w, req, d)
+}
+
 func TestAuto(t *testing.T) {
 	const good = "https://app.example.com/"
 	for _, tt := range []struct {
@@ -208,8 +219,8 @@ func TestAuto(t *testing.T) {
 		want   string // the code of the refusal
 	}{
 		{"HDR-1 original", http.Header{"X-Original-Url": {good}, "X-Original-Method": {"GET"}}, ""},
-		{"HDR-1 forwarded is refused for now", http.Header{"X-Forwarded-Uri": {"/"}, "X-Forwarded-Method": {"GET"}}, "unsupported_form"},
-		{"HDR-1 a forwarded method alone is that family too", http.Header{"X-Forwarded-Method": {"GET"}}, "unsupported_form"},
+		{"HDR-1 forwarded", forwardedHeaders(nil), ""},
+		{"HDR-1 a forwarded method alone is that family too", http.Header{"X-Forwarded-Method": {"GET"}}, "missing_headers"},
 		{"HDR-1 both", http.Header{"X-Original-Url": {good}, "X-Original-Method": {"GET"}, "X-Forwarded-Uri": {"/"}}, "ambiguous_headers"},
 		{"HDR-1 both, forwarded method only", http.Header{"X-Original-Url": {good}, "X-Original-Method": {"GET"}, "X-Forwarded-Method": {"GET"}}, "ambiguous_headers"},
 		{"HDR-1 both, each empty", http.Header{"X-Original-Url": {""}, "X-Forwarded-Uri": {""}}, "ambiguous_headers"},
@@ -221,7 +232,7 @@ func TestAuto(t *testing.T) {
 		{"HDR-4 aliases of the other family", http.Header{"X-Original-Url": {good}, "X-Original-Method": {"GET"}, "X_Forwarded_Uri": {"/"}}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Auto{Original{settings()}}.Read(question(trustedPeer, "", tt.header))
+			_, err := auto(settings()).Read(question(trustedPeer, "", tt.header))
 			if got := refusalCode(t, err); got != tt.want {
 				t.Errorf("refused with %q, want %q", got, tt.want)
 			}
@@ -238,7 +249,7 @@ func TestRefusalTellsNoValue(t *testing.T) {
 		{"X-Original-Url": {"https://zzsecret@a.test/"}, "X-Original-Method": {"GET"}},
 		{"X-Original-Url": {"https://a.test/zzsecret"}, "X-Forwarded-Uri": {"zzsecret"}},
 	} {
-		_, err := Auto{Original{settings()}}.Read(question(trustedPeer, "", h))
+		_, err := auto(settings()).Read(question(trustedPeer, "", h))
 		if err == nil || strings.Contains(err.Error(), "zzsecret") {
 			t.Errorf("LOG-2: the refusal of %v reads %q", h, err)
 		}

@@ -47,13 +47,10 @@ func (p Proxies) client(lines []string) netip.Addr {
 	var client netip.Addr
 	for i := len(lines) - 1; i >= 0; i-- {
 		rest := lines[i]
-		for rest != "" {
-			var entry string
-			if comma := strings.LastIndexByte(rest, ','); comma >= 0 {
-				rest, entry = rest[:comma], rest[comma+1:]
-			} else {
-				rest, entry = "", rest
-			}
+		for more := true; more; {
+			comma := strings.LastIndexByte(rest, ',')
+			entry := rest[comma+1:]
+			more, rest = comma >= 0, rest[:max(comma, 0)]
 			addr, err := netip.ParseAddr(strings.Trim(entry, " \t"))
 			if err != nil {
 				return netip.Addr{}

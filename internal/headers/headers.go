@@ -4,6 +4,7 @@ package headers
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -67,8 +68,13 @@ func New(cfg Config) *Renderer {
 	return r
 }
 
+// add passes over a header that is there already.
 func (r *Renderer) add(name string, value func(auth.User, auth.Tokens) string) {
-	r.fields = append(r.fields, field{http.CanonicalHeaderKey(name), value})
+	name = http.CanonicalHeaderKey(name)
+	if slices.ContainsFunc(r.fields, func(f field) bool { return f.name == name }) {
+		return
+	}
+	r.fields = append(r.fields, field{name, value})
 }
 
 // Render returns every configured header exactly once, with an empty value where

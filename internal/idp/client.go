@@ -70,7 +70,7 @@ func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("reading the address to dial: %w", err)
 	}
-	if ip := addr.Addr().Unmap(); ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() {
+	if ip := addr.Addr(); ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() {
 		return errLinkLocal
 	}
 	return nil

@@ -52,7 +52,8 @@ type attempt struct {
 
 // Run discovers the provider and fetches its keys, trying again after one to
 // five seconds until both have worked once. It returns when the context ends.
-// Nothing depends on Run; it only spares the first login the wait.
+// Nothing depends on Run; it only spares the first login the wait. What was
+// discovered is kept as long as the process runs; keys are renewed.
 func (p *Provider) Run(ctx context.Context) {
 	defer p.client.CloseIdleConnections()
 	for wait := backOffFirst; p.warm(ctx) != nil; wait = min(2*wait, backOffLast) {

@@ -203,6 +203,28 @@ func TestIDToken(t *testing.T) {
 	}
 }
 
+// The form is checked before any part of the token is parsed.
+func TestParseHeader(t *testing.T) {
+	good := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"k","typ":"JWT"}`))
+	for _, tt := range []struct{ name, token, want string }{
+		{"as it should be", good + ".e30.AAAA", ""},
+		{"TOK-6 JWE", good + ".a.b.c.d", ReasonTokenFormat},
+		{"TOK-6 four parts", good + ".a.b.c", ReasonTokenFormat},
+		{"TOK-6 two parts", good + ".a", ReasonTokenFormat},
+		{"TOK-6 dots only", strings.Repeat(".", maxToken), ReasonTokenFormat},
+		{"TOK-6 the longest", good + ".e30." + strings.Repeat("A", maxToken-len(good)-5), ""},
+		{"TOK-6 one byte longer", good + ".e30." + strings.Repeat("A", maxToken-len(good)-4), ReasonTokenFormat},
+		{"TOK-6 white space", good + ".e30.AA\nAA", ReasonTokenFormat},
+		{"TOK-6 standard base64", good + ".e30.AA+/", ReasonTokenFormat},
+		{"header is no base64url", "A.e30.AAAA", ReasonTokenFormat},
+		{"header is no object", "W10.e30.AAAA", ReasonTokenFormat},
+	} {
+		if _, err := parseHeader(tt.token); reason(err) != tt.want {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+	}
+}
+
 // payloadReplacing sets a claim to null in the bytes, which is absent.
 func payloadReplacing(name string) func(*idptest.Behaviour) {
 	return func(b *idptest.Behaviour) {

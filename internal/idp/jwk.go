@@ -4,8 +4,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
+	"math/big"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -17,10 +21,10 @@ const (
 	maxRSABits = 8192 // longer ones only cost time
 )
 
-// keyParams are the members of a JWK that make a public signature key (RFC 7517
-// 4, RFC 7518 6, RFC 8037 2). Others, certificates and private parts among them,
-// are dropped before the key is read.
-var keyParams = []string{"kty", "kid", "use", "alg", "n", "e", "crv", "x", "y"}
+// curveParams are the members of a JWK that make a public key on a curve (RFC
+// 7518 6.2, RFC 8037 2). Others, certificates among them, are dropped before the
+// key is read.
+var curveParams = []string{"kty", "crv", "x", "y"}
 
 // publicKey is one usable key of a set.
 type publicKey struct {
@@ -56,35 +60,64 @@ func parseKeys(body []byte) (keys []publicKey, skipped int, err error) {
 }
 
 func parseKey(element any) (publicKey, bool) {
-	members, ok := element.(map[string]any)
+	object, ok := element.(map[string]any)
+	members := claims(object)
 	if !ok || !forVerifying(members) {
 		return publicKey{}, false
 	}
+	kid, kidErr := members.text("kid")
+	alg, algErr := members.text("alg")
+	if kidErr != nil || algErr != nil || len(kid) > maxKid {
+		return publicKey{}, false
+	}
+	key, ok := curveKey(members)
+	if members["kty"] == "RSA" {
+		key, ok = rsaKey(members)
+	}
+	return publicKey{kid: kid, alg: alg, key: key}, ok
+}
+
+// rsaKey reads an RSA key (RFC 7518 6.3.1). go-jose would refuse those of more
+// than 4096 bits.
+func rsaKey(members claims) (any, bool) {
+	n, errN := members.text("n")
+	e, errE := members.text("e")
+	modulus, errModulus := base64.RawURLEncoding.DecodeString(n)
+	exponent, errExponent := base64.RawURLEncoding.DecodeString(e)
+	if errors.Join(errN, errE, errModulus, errExponent) != nil || len(exponent) > 4 {
+		return nil, false
+	}
+	key := &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(new(big.Int).SetBytes(exponent).Int64())}
+	bits := key.N.BitLen()
+	odd := key.N.Bit(0) == 1 && key.E%2 == 1
+	return key, odd && bits >= minRSABits && bits <= maxRSABits && key.E > 1 && key.E <= math.MaxInt32
+}
+
+// curveKey reads a key on a NIST curve or on Ed25519, and makes sure that its
+// point is on the curve.
+func curveKey(members claims) (any, bool) {
 	wanted := map[string]any{}
-	for _, name := range keyParams {
-		if value, there := members[name]; there {
-			wanted[name] = value
-		}
+	for _, name := range curveParams {
+		wanted[name] = members[name]
 	}
 	raw, err := json.Marshal(wanted)
 	if err != nil {
-		return publicKey{}, false
+		return nil, false
 	}
 	var jwk jose.JSONWebKey
-	if jwk.UnmarshalJSON(raw) != nil || !jwk.Valid() || !jwk.IsPublic() || len(jwk.KeyID) > maxKid {
-		return publicKey{}, false
+	if jwk.UnmarshalJSON(raw) != nil {
+		return nil, false
 	}
-	if key, ok := jwk.Key.(*rsa.PublicKey); ok {
-		if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-			return publicKey{}, false
-		}
+	switch jwk.Key.(type) {
+	case *ecdsa.PublicKey, ed25519.PublicKey:
+		return jwk.Key, jwk.Valid()
 	}
-	return publicKey{kid: jwk.KeyID, alg: jwk.Algorithm, key: jwk.Key}, true
+	return nil, false
 }
 
 // forVerifying reports whether use and key_ops, where present, allow signatures
 // to be verified. A key whose private part is published proves nothing.
-func forVerifying(members map[string]any) bool {
+func forVerifying(members claims) bool {
 	if _, private := members["d"]; private {
 		return false
 	}

@@ -79,7 +79,7 @@ func (k *Keys) verify(ctx context.Context, token string, patient bool) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{head.alg})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{head.alg})
 	if err != nil {
 		return nil, invalid(ReasonTokenFormat, "the token is malformed")
 	}

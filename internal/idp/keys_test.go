@@ -1,12 +1,15 @@
 package idp
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -352,12 +355,24 @@ func TestParseKeys(t *testing.T) {
 		{"JWK-1 symmetric", map[string]any{"kty": "oct", "k": "c2VjcmV0", "kid": "k"}, false},
 		{"JWK-1 unknown kind", with("kty", "XYZ"), false},
 		{"JWK-1 kind missing", map[string]any{"kid": "k"}, false},
-		{"JWK-1 RSA of 1024 bits", with("n", strings.Repeat("_", 171)), false},
-		{"JWK-1 RSA of 16384 bits", with("n", strings.Repeat("_", 2731)), false},
+		{"JWK-1 RSA of 2048 bits", with("n", modulus(2048)), true},
+		{"JWK-1 RSA of 2040 bits", with("n", modulus(2040)), false},
+		{"JWK-1 RSA of 8192 bits", with("n", modulus(8192)), true},
+		{"JWK-1 RSA of 8200 bits", with("n", modulus(8200)), false},
+		{"JWK-1 RSA with an even modulus", with("n", base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xfe}, 256))), false},
+		{"JWK-1 RSA exponent of 1", with("e", "AQ"), false},
+		{"JWK-1 RSA exponent of 2", with("e", "Ag"), false},
+		{"JWK-1 RSA exponent of 3", with("e", "Aw"), true},
+		{"JWK-1 RSA exponent too long", with("e", "AQAAAAE"), false},
+		{"JWK-1 RSA without an exponent", with("e", nil), false},
 		{"JWK-1 modulus is no base64url", with("n", "!!!"), false},
 		{"JWK-1 point off its curve", map[string]any{"kty": "EC", "crv": "P-256", "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)}, false},
 		{"JWK-1 private part published", with("d", "AQAB"), false},
 		{"JWK-1 not an object", "key", false},
+		{"JWK-1 Ed25519 key too short", map[string]any{"kty": "OKP", "crv": "Ed25519", "x": "AAAA"}, false},
+		{"JWK-1 X25519", map[string]any{"kty": "OKP", "crv": "X25519", "x": strings.Repeat("A", 43)}, false},
+		{"kid is no string", with("kid", 5), false},
+		{"alg is no string", with("alg", 5), false},
 		{"TOK-2 kid of 256 bytes", with("kid", strings.Repeat("k", 256)), true},
 		{"TOK-2 kid of 257 bytes", with("kid", strings.Repeat("k", 257)), false},
 		{"TOK-2 x5c is ignored", with("x5c", []string{"rubbish"}, "x5t", "rubbish", "x5u", "rubbish"), true},
@@ -379,8 +394,14 @@ func TestParseKeys(t *testing.T) {
 	}
 }
 
+// modulus is an odd number of a length, as a JWK writes it.
+func modulus(bits int) string {
+	return base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xff}, bits/8))
+}
+
 func TestSetsThatAreRefused(t *testing.T) {
-	many, err := json.Marshal(map[string]any{"keys": make([]struct{}, maxKeys+1)})
+	key := idptest.Unstarted().PublicKeys()[1]
+	many, err := json.Marshal(map[string]any{"keys": slices.Repeat([]map[string]any{key}, maxKeys+1)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,8 @@ func (p *Provider) Label() string { return p.conf.Label }
 func (p *Provider) Issuer() string { return p.conf.IssuerURL }
 
 // Keys are the provider's signing keys, for tokens that reach the server by
-// other ways than a login. Their address is discovered when it is needed.
+// other ways than a login. They implement oidc.KeySet, and their address is
+// discovered when it is needed.
 func (p *Provider) Keys() *Keys { return p.keys }
 
 func (c Config) withDefaults() Config {

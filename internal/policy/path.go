@@ -50,7 +50,7 @@ func dotOrEmpty(rest string) bool {
 func canonicalEscape(s string) int {
 	first, ok := unescape(s)
 	switch {
-	case !ok || first < ' ' || first == 0x7f || first == '/' || first == '\\' || first == '%' || unreserved(first):
+	case !ok || first < ' ' || first == 0x7f || first == '/' || first == '\\' || first == ';' || first == '%' || unreserved(first):
 		return 0
 	case first < utf8.RuneSelf:
 		return 3

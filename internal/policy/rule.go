@@ -24,7 +24,7 @@ func compile(r Rule) rule {
 	}
 	switch {
 	case r.Deny || !r.Public && r.Allow == nil:
-		c.denial = auth.RuleDenies
+		c.denial, c.Public = auth.RuleDenies, false
 	case r.Allow != nil:
 		c.emails = set(r.Allow.Emails, lowerASCII)
 		c.domains = set(r.Allow.EmailDomains, lowerASCII)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/rand"
 	"net"
 	"net/http"
 	"net/url"
@@ -99,12 +98,4 @@ func (s *Server) link(site auth.Site, path string, pairs ...string) string {
 		query.WriteString(separator + pairs[i] + "=" + url.QueryEscape(pairs[i+1]))
 	}
 	return site.Origin() + s.Prefix + path + query.String()
-}
-
-// requestID is the id that a log line and a page share.
-func requestID(given string) string {
-	if given != "" {
-		return given
-	}
-	return strings.ToLower(rand.Text()[:12])
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"net/http"
 	"net/url"
 
@@ -17,7 +18,7 @@ func (s *Server) denied(w http.ResponseWriter, r *http.Request) error {
 	req, err := gateway.Original{Settings: s.Gateway}.Read(r)
 	if err != nil {
 		return &problem{
-			Status: http.StatusForbidden, Reason: refusal(err).Reason.Code, Cause: err,
+			Status: http.StatusForbidden, Reason: gate.Refuse(err).Reason.Code, Cause: err,
 			Title: "This page is closed", Text: "The gateway in front did not say what was to be opened.",
 		}
 	}
@@ -60,7 +61,7 @@ type refused struct {
 // notAllowed answers 403: a page that names the account and offers another one,
 // or JSON. The session stays.
 func (s *Server) notAllowed(w http.ResponseWriter, r *http.Request, site auth.Site, f refused) error {
-	id := requestID(header1(r, "X-Request-Id"))
+	id := gate.RequestID(header1(r, "X-Request-Id"))
 	s.Log.Info("denied", "event", "denied_page", "reason", f.reason.Code, "user", f.user.ID,
 		"email", f.user.Email, "host", f.host, "request_id", id)
 	if !gateway.WantsHTML(r.Header) {
@@ -69,17 +70,34 @@ func (s *Server) notAllowed(w http.ResponseWriter, r *http.Request, site auth.Si
 		})
 		return nil
 	}
-	if address, err := url.Parse(f.target); err == nil && f.host == "" {
-		f.host = address.Hostname()
-	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", s.Pages.Policy(site.Origin()))
 	w.WriteHeader(http.StatusForbidden)
-	return s.Pages.NotAllowed(w, pages.NotAllowed{
+	return s.Pages.NotAllowed(w, s.notAllowedPage(site, f, id))
+}
+
+func (s *Server) notAllowedPage(site auth.Site, f refused, id string) pages.NotAllowed {
+	if address, err := url.Parse(f.target); err == nil && f.host == "" {
+		f.host = address.Hostname()
+	}
+	return pages.NotAllowed{
 		Account: f.user.Account(), Provider: s.Provider.Label(), Host: f.host,
 		Reason: f.reason.Text, ReasonCode: f.reason.Code, RequestID: id,
 		OtherAccountURL: s.link(site, "/start", "prompt", "login", "rd", f.target),
 		SignOutURL:      s.link(site, "/sign_out"),
 		Operator:        f.operator,
-	})
+	}
+}
+
+// DeniedPage is the page of a 403 for the dialects whose gateways show it.
+func (s *Server) DeniedPage(req auth.Request, d auth.Decision) gateway.Page {
+	site, _ := s.Sites.For(req.Host)
+	var body bytes.Buffer
+	err := s.Pages.NotAllowed(&body, s.notAllowedPage(site, refused{
+		user: d.User, reason: d.Reason, host: req.Host, target: gate.Address(site, req),
+	}, gate.RequestID(req.ID)))
+	if err != nil {
+		s.Log.Error("a page could not be rendered", "event", "problem", "error", err)
+	}
+	return gateway.Page{Body: body.Bytes(), Policy: s.Pages.Policy(site.Origin())}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/gate"
 	"github.com/doorward/doorward/internal/gateway"
 	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/server/pages"
@@ -63,7 +64,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 			Title: "Something went wrong", Text: "This is our mistake, not yours.", Cause: err,
 		}
 	}
-	id := requestID(header1(r, "X-Request-Id"))
+	id := gate.RequestID(header1(r, "X-Request-Id"))
 	level := s.Log.Info
 	if p.Status >= 500 {
 		level = s.Log.Error

@@ -107,8 +107,9 @@ func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
 	h.must(err)
 	look, err := pages.New()
 	h.must(err)
+	metrics := telemetry.NewMetrics("test")
 	g := &gate.Gate{
-		Sessions: sessions, Sites: opt.sites, Log: log, StartPath: opt.prefix + "/start",
+		Sessions: sessions, Sites: opt.sites, Log: log, Metrics: metrics, StartPath: opt.prefix + "/start",
 		Nobody: render.Render(auth.User{}, auth.Tokens{}),
 	}
 	redirects := &redirect.Rules{Prefix: opt.prefix}
@@ -124,7 +125,7 @@ func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
 	return &server.Server{
 		Gate: g, Sessions: sessions, Flows: flows, Provider: provider, Sites: opt.sites,
 		Gateway:   gateway.Settings{Proxies: gateway.Proxies{netip.MustParsePrefix("127.0.0.0/8")}},
-		Redirects: redirects, Pages: look, Log: log, Metrics: telemetry.NewMetrics("test"),
+		Redirects: redirects, Pages: look, Log: log, Metrics: metrics,
 		Prefix: opt.prefix, SignInPage: opt.signInPage,
 	}
 }

@@ -39,14 +39,20 @@ type Server struct {
 // Handler routes by the raw path. It cleans nothing and redirects nothing: what
 // is not one of these paths, byte for byte, is a 404.
 func (s *Server) Handler() http.Handler {
+	direct := gateway.Direct{Denied: s.DeniedPage}
 	original := gateway.Original{Settings: s.Gateway}
+	forwarded := gateway.Forwarded{Settings: s.Gateway, Direct: direct}
+	envoy := gateway.Envoy{Settings: s.Gateway, Direct: direct, Prefix: s.Prefix + "/auth/envoy", Sites: s.Sites}
 	r := chi.NewRouter()
 	r.Use(s.anyMethod)
 	r.NotFound(s.page(s.notFound))
 	r.MethodNotAllowed(s.page(s.methodNotAllowed))
 
-	r.Handle(s.Prefix+"/auth", s.check("auth", gateway.Auto{Original: original}))
-	r.Handle(s.Prefix+"/auth/nginx", s.check("nginx", original))
+	r.Handle(s.Prefix+"/auth", s.check("auth", gateway.Auto{Original: original, Forwarded: forwarded}.Choose))
+	r.Handle(s.Prefix+"/auth/nginx", s.check("nginx", only(original)))
+	r.Handle(s.Prefix+"/auth/forwarded", s.check("forwarded", only(forwarded)))
+	r.Handle(s.Prefix+"/auth/envoy", s.check("envoy", only(envoy)))
+	r.Handle(s.Prefix+"/auth/envoy/*", s.check("envoy", only(envoy)))
 
 	r.Get(s.Prefix+"/", s.page(s.home))
 	r.Get(s.Prefix+"/start", s.page(s.start))

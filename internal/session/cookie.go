@@ -121,7 +121,8 @@ func (c *CookieStore) open(name, scope, value string) (Session, bool) {
 		return Session{}, false
 	}
 	s.Identity = c.Render(s.User, s.Tokens)
-	key.value = strings.Clone(value) // not the whole line that it is a part of
+	// Not the whole header lines that these are parts of.
+	key.scope, key.value = strings.Clone(scope), strings.Clone(value)
 	c.opened.Add(key, s)
 	return s, true
 }

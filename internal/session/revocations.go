@@ -18,6 +18,10 @@ type revocations struct {
 // was signed in can add to it.
 const maxRevoked = 1 << 20
 
+// clockSlack is by how much the clock may step back without bringing an ended
+// session to life again.
+const clockSlack = time.Hour
+
 func (r *revocations) add(id ID, until, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -30,13 +34,13 @@ func (r *revocations) add(id ID, until, now time.Time) {
 	r.until[id] = until
 }
 
-// sweep drops what has ended by itself. When that is not enough it drops the one
+// sweep drops what has long ended by itself. When that is not enough it drops the one
 // that would end next.
 func (r *revocations) sweep(now time.Time) {
 	r.swept = now
 	var next ID
 	for id, until := range r.until {
-		if !until.After(now) {
+		if !until.Add(clockSlack).After(now) {
 			delete(r.until, id)
 		} else if r.until[next].IsZero() || until.Before(r.until[next]) {
 			next = id

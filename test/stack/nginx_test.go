@@ -234,7 +234,7 @@ func TestReplaceAllRefusesADriftedFile(t *testing.T) {
 // front is nginx between a client that writes raw requests and a stand-in for
 // Doorward, which records what it is asked and answers as a test says.
 type front struct {
-	nginx *Nginx
+	nginx *Front
 
 	mu     sync.Mutex
 	reply  http.HandlerFunc
@@ -256,7 +256,7 @@ func newFront(t *testing.T, gateway Gateway) *front {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = app.Stop() })
-	f.nginx = &Nginx{
+	f.nginx = &Front{
 		Dir: t.TempDir(), Gateway: gateway, Listen: addresses[0],
 		AppHost: "app.test", AuthHost: "auth.test", AuthURL: "http://auth.test",
 		App: addresses[1], Doorward: doorward.Listener.Addr().String(),
@@ -332,4 +332,3 @@ func (f *front) ask(t *testing.T, request string) (*http.Response, string) {
 	}
 	return res, string(body)
 }
-

@@ -17,15 +17,15 @@ type Config struct {
 	Gateway Gateway
 
 	Domain string // the app is app.Domain, Doorward is auth.Domain
-	TLS    bool   // between the browser and nginx
-	Port   int    // nginx's, preferred when it is free; 0 takes any
+	TLS    bool   // between the browser and the gateway
+	Port   int    // the gateway's, preferred when it is free; 0 takes any
 	DexAt  int    // Dex's port, likewise
 
 	// Env changes or adds variables of Doorward; an empty value takes one away.
 	Env map[string]string
 }
 
-// Stack is everything running: browser → nginx → (Doorward, App), Doorward → Dex.
+// Stack is everything running: browser → gateway → (Doorward, App), Doorward → Dex.
 type Stack struct {
 	AppURL  string // origins, as a browser writes them
 	AuthURL string
@@ -34,17 +34,19 @@ type Stack struct {
 	App      *App
 	Dex      *Dex
 	Doorward *Doorward
-	Nginx    *Nginx
+	Front    *Front
+	Nginx    *Front // the same, whatever it is
 }
 
 // New lays out a stack without starting any of it, so that a test can change a
 // part first.
 func New(c Config) (*Stack, error) {
-	addresses, err := FreeAddresses(c.Port, c.DexAt, 0, 0, 0)
+	addresses, err := FreeAddresses(c.Port, c.DexAt, 0, 0, 0, 0)
 	if err != nil {
 		return nil, err
 	}
-	front, dexAt, appAt, doorwardAt, adminAt := addresses[0], addresses[1], addresses[2], addresses[3], addresses[4]
+	front, dexAt, appAt := addresses[0], addresses[1], addresses[2]
+	doorwardAt, adminAt, grpcAt := addresses[3], addresses[4], addresses[5]
 	_, port, err := net.SplitHostPort(front)
 	if err != nil {
 		return nil, err
@@ -59,11 +61,15 @@ func New(c Config) (*Stack, error) {
 	s.App = &App{AuthURL: s.AuthURL, AppURL: s.AppURL}
 	s.Dex = NewDex(c.Dir, dexAt, s.AuthURL+"/callback")
 	s.Doorward = &Doorward{Binary: c.Binary, Dir: c.Dir, Listen: doorwardAt, AdminListen: adminAt, Env: s.env(c)}
-	s.Nginx = &Nginx{
+	if c.Gateway == EnvoyGRPC {
+		s.Doorward.Env["DOORWARD_GRPC_LISTEN"] = grpcAt
+	}
+	s.Front = &Front{
 		Dir: c.Dir, Gateway: c.Gateway, Listen: front,
 		AppHost: "app." + c.Domain, AuthHost: "auth." + c.Domain, AuthURL: s.AuthURL,
-		App: appAt, Doorward: doorwardAt,
+		App: appAt, Doorward: doorwardAt, DoorwardGRPC: grpcAt,
 	}
+	s.Nginx = s.Front
 	if c.TLS {
 		return s, s.certify(c.Dir)
 	}
@@ -96,14 +102,14 @@ func (s *Stack) certify(dir string) error {
 		return err
 	}
 	s.CA = ca
-	s.Nginx.CertFile, s.Nginx.KeyFile, err = ca.Issue(s.Nginx.AppHost, s.Nginx.AuthHost)
+	s.Front.CertFile, s.Front.KeyFile, err = ca.Issue(s.Front.AppHost, s.Front.AuthHost)
 	return err
 }
 
 // Start starts all parts and waits for each. After an error nothing runs.
 func (s *Stack) Start(ctx context.Context) error {
-	err := s.App.Start(s.Nginx.App)
-	for _, start := range []func(context.Context) error{s.Dex.Start, s.Doorward.Start, s.Nginx.Start} {
+	err := s.App.Start(s.Front.App)
+	for _, start := range []func(context.Context) error{s.Dex.Start, s.Doorward.Start, s.Front.Start} {
 		if err == nil {
 			err = start(ctx)
 		}
@@ -116,13 +122,13 @@ func (s *Stack) Start(ctx context.Context) error {
 
 // Stop stops all parts, those that never started included.
 func (s *Stack) Stop() error {
-	return errors.Join(s.Nginx.Stop(), s.Doorward.Stop(), s.Dex.Stop(), s.App.Stop())
+	return errors.Join(s.Front.Stop(), s.Doorward.Stop(), s.Dex.Stop(), s.App.Stop())
 }
 
 // Logs are the logs of everything that ran, by file name: the output of every
-// program and nginx's access log.
+// program, and nginx's access log.
 func (s *Stack) Logs() (map[string]string, error) {
-	files, err := filepath.Glob(filepath.Join(s.Nginx.Dir, "*.log"))
+	files, err := filepath.Glob(filepath.Join(s.Front.Dir, "*.log"))
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,7 @@ func (p *Provider) misbehave(endpoint Endpoint, stopping <-chan struct{}, serve 
 			case <-timer.C:
 			case <-r.Context().Done():
 			case <-stopping:
+				panic(http.ErrAbortHandler) // closes the connection without an answer
 			}
 		}
 		switch {
@@ -188,12 +189,17 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	grant, known := p.codes[form.Get("code")]
 	delete(p.codes, form.Get("code"))
-	challenge := sha256.Sum256([]byte(form.Get("code_verifier")))
-	if !known || form.Get("redirect_uri") != grant.redirectURI || encode(challenge[:]) != grant.challenge {
+	if !known || form.Get("redirect_uri") != grant.redirectURI || challenge(form.Get("code_verifier")) != grant.challenge {
 		writeJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant", "error_description": form.Get("code")})
 		return
 	}
 	writeJSON(w, http.StatusOK, p.tokens(grant, issuer))
+}
+
+// challenge is the S256 challenge of a verifier (RFC 7636 4.2).
+func challenge(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return encode(sum[:])
 }
 
 // authenticated checks the client the one way that it is registered for.

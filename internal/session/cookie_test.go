@@ -1,0 +1,616 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+func TestAttributes(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		site     auth.Site
+		insecure bool
+		persist  bool
+		want     http.Cookie
+	}{
+		{"COOK-1 one host", alone, false, true, http.Cookie{Name: "__Host-doorward", Path: "/", MaxAge: 86400, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}},
+		{"COOK-1 one host, not kept", alone, false, false, http.Cookie{Name: "__Host-doorward", Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}},
+		{"COOK-1 a domain", shared, false, true, http.Cookie{Name: "__Secure-doorward", Path: "/", Domain: "example.com", MaxAge: 86400, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}},
+		{"COOK-1 a domain, not kept", shared, false, false, http.Cookie{Name: "__Secure-doorward", Path: "/", Domain: "example.com", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}},
+		{"COOK-1 plain http", alone, true, true, http.Cookie{Name: "doorward", Path: "/", MaxAge: 86400, HttpOnly: true, SameSite: http.SameSiteLaxMode}},
+		{"COOK-1 plain http, a domain", shared, true, true, http.Cookie{Name: "doorward", Path: "/", Domain: "example.com", MaxAge: 86400, HttpOnly: true, SameSite: http.SameSiteLaxMode}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := config(t, newClock())
+			cfg.Insecure, cfg.Persist = tt.insecure, tt.persist
+			c := store(t, cfg)
+			got := create(t, c, tt.site, user("ada"))
+			if got.RawExpires != "" != tt.persist {
+				t.Errorf("Expires = %q", got.RawExpires)
+			}
+			attributes := func(got *http.Cookie) http.Cookie {
+				bare := *got
+				bare.Value, bare.Raw, bare.RawExpires, bare.Expires = "", "", "", time.Time{}
+				return bare
+			}
+			if diff := cmp.Diff(tt.want, attributes(got)); diff != "" {
+				t.Errorf("created (-want +got)\n%s", diff)
+			}
+
+			w := httptest.NewRecorder()
+			if err := c.End(w, httptest.NewRequest("POST", "/sign_out", nil), tt.site, Session{}); err != nil {
+				t.Fatal(err)
+			}
+			gone, want := onlyCookie(t, w), tt.want
+			want.MaxAge = -1
+			if diff := cmp.Diff(want, attributes(gone)); diff != "" || gone.Value != "" {
+				t.Errorf("SES-3 ended, value %q (-want +got)\n%s", gone.Value, diff)
+			}
+		})
+	}
+}
+
+// TestKeeps what a session has, and nothing that the configuration does not ask for.
+func TestKeeps(t *testing.T) {
+	full := Session{
+		User: auth.User{
+			Provider: "oidc", Issuer: "https://id.test", Subject: "1", ID: "ada", Email: "ada@example.com", PreferredUsername: "countess",
+			Name: "Ada Jörg", Groups: []string{"a,b", "c"}, AuthTime: time.Unix(1_700_000_000, 0),
+		},
+		Tokens:          auth.Tokens{Access: "at", ID: "it", Refresh: "rt"},
+		ProviderSession: "sid-1",
+	}
+	for _, tt := range []struct {
+		name                  string
+		keepAccess, keepID    bool
+		wantTokens            auth.Tokens
+		user                  auth.User
+		wantProviderSessionID string
+	}{
+		{"everything but tokens", false, false, auth.Tokens{}, full.User, "sid-1"},
+		{"the access token", true, false, auth.Tokens{Access: "at"}, full.User, "sid-1"},
+		{"the ID token", false, true, auth.Tokens{ID: "it"}, full.User, "sid-1"},
+		{"both, never the refresh token", true, true, auth.Tokens{Access: "at", ID: "it"}, full.User, "sid-1"},
+		{"little", false, false, auth.Tokens{}, auth.User{Subject: "1", ID: "1"}, "sid-1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cl := newClock()
+			cfg := config(t, cl)
+			cfg.KeepAccessToken, cfg.KeepIDToken = tt.keepAccess, tt.keepID
+			c := store(t, cfg)
+			s := full
+			s.User = tt.user
+			w := httptest.NewRecorder()
+			made, err := c.Create(w, httptest.NewRequest("GET", "/callback", nil), alone, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := load(t, store(t, cfg), "alone.test", line(onlyCookie(t, w)))
+			want := Session{
+				ID: made.ID, User: tt.user, Tokens: tt.wantTokens, ProviderSession: tt.wantProviderSessionID,
+				Created: cl.now(), Expires: cl.now().Add(24 * time.Hour), Identity: cfg.Render(tt.user, tt.wantTokens),
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("loaded (-want +got)\n%s", diff)
+			}
+			if diff := cmp.Diff(want, made); diff != "" {
+				t.Errorf("made (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNewID(t *testing.T) {
+	cfg := config(t, newClock())
+	c := store(t, cfg)
+	first := load(t, c, "alone.test", line(create(t, c, alone, user("ada"))))
+	given := user("ada")
+	given.ID = first.ID
+	second := load(t, c, "alone.test", line(create(t, c, alone, given)))
+	if first.ID == second.ID || second.ID == (ID{}) {
+		t.Errorf("SES-2: the second login has the id %v, the first %v", second.ID, first.ID)
+	}
+}
+
+// TestScope: a cookie opens where it was made, and nowhere else.
+func TestScope(t *testing.T) {
+	c := store(t, config(t, newClock()))
+	one := auth.Site{Scheme: "https", Host: "a.each.test"}
+	cookies := map[string]*http.Cookie{
+		"shared": create(t, c, shared, user("ada")), "alone": create(t, c, alone, user("ada")), "one": create(t, c, one, user("ada")),
+	}
+	for _, tt := range []struct {
+		name   string
+		cookie string
+		as     string // the name it is sent under; "" for its own
+		host   string
+		want   string
+	}{
+		{"COOK-2 the domain's login host", "shared", "", "auth.example.com", "ada"},
+		{"COOK-2 another host of the domain", "shared", "", "a.b.example.com", "ada"},
+		{"COOK-2 the domain itself", "shared", "", "example.com", "ada"},
+		{"COOK-2 no dot", "shared", "", "badexample.com", ""},
+		{"COOK-2 another site", "shared", "__Host-doorward", "alone.test", ""},
+		{"COOK-2 one host", "alone", "", "alone.test", "ada"},
+		{"COOK-2 one host, another one", "alone", "", "other.test", ""},
+		{"COOK-2 one host, the shared name", "alone", "__Secure-doorward", "auth.example.com", ""},
+		{"COOK-2 below one host", "alone", "", "x.alone.test", ""},
+		{"COOK-2 one of a wildcard", "one", "", "a.each.test", "ada"},
+		{"COOK-2 another of the wildcard", "one", "", "b.each.test", ""},
+		{"COOK-2 below one of the wildcard", "one", "", "a.a.each.test", ""},
+		{"COOK-2 the wildcard's domain", "one", "", "each.test", ""},
+		{"COOK-3 without the prefix", "alone", "doorward", "alone.test", ""},
+		{"COOK-3 other case", "alone", "__host-doorward", "alone.test", ""},
+		{"COOK-3 CVE of 2025: a space of Unicode before it", "alone", "\u2000__Host-doorward", "alone.test", ""},
+		{"COOK-3 a name that ends like it", "alone", "x__Host-doorward", "alone.test", ""},
+		{"COOK-3 a space after it", "alone", "__Host-doorward ", "alone.test", ""},
+		{"COOK-3 the legacy syntax", "alone", "$Version=1; $__Host-doorward", "alone.test", ""},
+		{"unknown host", "alone", "", "evil.test", ""},
+		{"no host", "alone", "", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sent := *cookies[tt.cookie]
+			if tt.as != "" {
+				sent.Name = tt.as
+			}
+			for range 2 { // the second time out of the cache
+				if got := who(t, c, tt.host, line(&sent)); got != tt.want {
+					t.Errorf("%q, want %q", got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// TestForged: every value that is not exactly ours opens nothing, quietly.
+func TestForged(t *testing.T) {
+	c := store(t, config(t, newClock()))
+	cookie := create(t, c, alone, user("ada"))
+	value := cookie.Value
+	for _, tt := range []struct{ name, value string }{
+		{"SES-1 empty", ""},
+		{"SES-1 CVE-2026-25748 garbage", "garbage"},
+		{"SES-1 quoted", `"` + value + `"`},
+		{"SES-1 padded", value + "="},
+		{"SES-1 twice", value + value},
+		{"SES-1 the version only", "AQ"},
+		{"SES-1 zeros", strings.Repeat("A", len(value))},
+		{"SES-1 URL-escaped", strings.ReplaceAll(value, string(value[9]), "%41")},
+		{"SES-1 megabyte", strings.Repeat("B", 1<<20)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := who(t, c, "alone.test", cookie.Name+"="+tt.value); got != "" {
+				t.Errorf("%q is signed in", got)
+			}
+		})
+	}
+	t.Run("SES-1 every character changed, every length", func(t *testing.T) {
+		for i := range len(value) {
+			for _, by := range []byte{1, 2, 32} {
+				changed := []byte(value)
+				changed[i] ^= by
+				if got := who(t, c, "alone.test", cookie.Name+"="+string(changed)); got != "" {
+					t.Fatalf("character %d: %q is signed in", i, got)
+				}
+			}
+			if got := who(t, c, "alone.test", cookie.Name+"="+value[:i]); got != "" {
+				t.Fatalf("cut to %d: %q is signed in", i, got)
+			}
+		}
+		if who(t, c, "alone.test", line(cookie)) != "ada" {
+			t.Error("the value itself no longer opens")
+		}
+	})
+}
+
+// TestDuplicates: who has a session is not locked out by what else the browser carries.
+func TestDuplicates(t *testing.T) {
+	c := store(t, config(t, newClock()))
+	cookie := create(t, c, shared, user("ada"))
+	good, junk, eve := line(cookie), cookie.Name+"=junk", line(create(t, c, shared, user("eve")))
+	for _, tt := range []struct {
+		name  string
+		lines []string
+		want  string
+	}{
+		{"COOK-4 alone", []string{good}, "ada"},
+		{"COOK-4 junk before", []string{junk + "; " + good}, "ada"},
+		{"COOK-4 junk behind", []string{good + "; " + junk}, "ada"},
+		{"COOK-4 junk twice", []string{junk + "; " + junk + "; " + good}, "ada"},
+		{"COOK-4 junk in lines of its own", []string{junk, junk, good}, "ada"},
+		{"COOK-4 at most three are tried", []string{junk + "; " + junk + "; " + junk + "; " + good}, ""},
+		{"COOK-4 the first that opens wins", []string{good + "; " + eve}, "ada"},
+		{"COOK-4 junk inside other cookies is not tried", []string{"x=a," + junk + "," + junk + "," + junk + "; " + good}, "ada"},
+		{"COOK-2 a login inside another cookie does not come first", []string{"x=a," + eve + "; " + good}, "ada"},
+		{"others around", []string{"a=1; " + good + "; b=2"}, "ada"},
+		{"no spaces", []string{"a=1;" + good + ";b=2"}, "ada"},
+		{"many spaces", []string{"a=1; \t " + good}, "ada"},
+		{"Envoy joins lines with commas", []string{"a=1," + good + ",b=2"}, "ada"},
+		{"Envoy joins lines with commas and spaces", []string{"a=1, " + good + ", b=2"}, "ada"},
+		{"a name without a value", []string{cookie.Name + "; " + good}, "ada"},
+		{"no cookies", nil, ""},
+		{"an empty line", []string{""}, ""},
+		{"3,001 others, more than net/http reads", []string{strings.Repeat("a=1; ", 3001) + good}, "ada"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := who(t, c, "app.example.com", tt.lines...); got != tt.want {
+				t.Errorf("%q is signed in, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		bytes int // of one claim
+		fits  bool
+	}{
+		{"COOK-5 usual", 100, true},
+		{"COOK-5 large", 2400, true},
+		{"COOK-5 too large", 2700, false},
+		{"COOK-5 a megabyte", 1 << 20, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := config(t, newClock())
+			domain := strings.Repeat(strings.Repeat("y", 60)+".", 3) + "test"
+			site := auth.Site{Scheme: "https", Host: "x." + domain, CookieDomain: domain}
+			cfg.Sites = auth.Sites{site}
+			c := store(t, cfg)
+			s := user("ada")
+			s.User.Name = strings.Repeat("n", tt.bytes)
+			w := httptest.NewRecorder()
+			_, err := c.Create(w, httptest.NewRequest("GET", "/callback", nil), site, s)
+			lines := w.Header()["Set-Cookie"]
+			if tt.fits {
+				if err != nil || len(lines) != 1 || len(lines[0]) > 4096 {
+					t.Errorf("%v, %d cookies", err, len(lines))
+				}
+				return
+			}
+			if !errors.Is(err, ErrTooLarge) || len(lines) != 0 {
+				t.Errorf("%v, %d cookies; want ErrTooLarge and none", err, len(lines))
+			}
+		})
+	}
+}
+
+// TestLargest walks the sizes around the limit: what is accepted always opens.
+func TestLargest(t *testing.T) {
+	c := store(t, config(t, newClock()))
+	accepted, refused := 0, 0
+	for n := 2450; n < 2700; n++ {
+		s := user("ada")
+		s.User.Name = strings.Repeat("n", n)
+		w := httptest.NewRecorder()
+		if _, err := c.Create(w, httptest.NewRequest("GET", "/callback", nil), alone, s); err != nil {
+			refused++
+			continue
+		}
+		accepted++
+		cookie := onlyCookie(t, w)
+		if refused > 0 || len(cookie.Value) > 3500 || load(t, c, "alone.test", line(cookie)).User.Name != s.User.Name {
+			t.Fatalf("COOK-5: %d bytes, a value of %d", n, len(cookie.Value))
+		}
+	}
+	if accepted == 0 || refused == 0 {
+		t.Errorf("%d accepted, %d refused: the limit is elsewhere", accepted, refused)
+	}
+}
+
+// TestUsualSize keeps the cookie of a usual user small: it is sent with every request.
+func TestUsualSize(t *testing.T) {
+	c := store(t, config(t, newClock()))
+	cookie := create(t, c, shared, Session{
+		User: auth.User{
+			Provider: "keycloak", Issuer: "https://id.example.com/realms/main", Subject: "f1b4f4c0-8f7e-4b6e-9d3a-2f1f5a9f7c11", ID: "f1b4f4c0-8f7e-4b6e-9d3a-2f1f5a9f7c11",
+			Email: "ada.lovelace@example.com", PreferredUsername: "ada.lovelace", Name: "Ada Lovelace",
+			Groups: []string{"engineering", "platform", "sre", "grafana-editors"}, AuthTime: time.Unix(1_700_000_000, 0),
+		},
+		ProviderSession: "0c9a1b52-9d1c-4b0e-b0d7-0f2f0d9e7a10",
+	})
+	size := len(line(cookie))
+	t.Logf("a usual session is a cookie of %d bytes", size)
+	if size >= 600 {
+		t.Errorf("a usual session is a cookie of %d bytes, want less than 600", size)
+	}
+}
+
+func TestLifetime(t *testing.T) {
+	const h, m = time.Hour, time.Minute
+	for _, tt := range []struct {
+		name  string
+		idle  time.Duration
+		moves []time.Duration // the clock is moved, then the cookie is used
+		want  string          // who is signed in after the last
+	}{
+		{"SES-7 at once", 0, []time.Duration{0}, "ada"},
+		{"SES-7 just before its end", 0, []time.Duration{24*h - time.Second}, "ada"},
+		{"SES-7 at its end", 0, []time.Duration{24 * h}, ""},
+		{"SES-7 use does not slide the end", 0, []time.Duration{8 * h, 8 * h, 7 * h, h}, ""},
+		{"SES-7 out of the cache it ends too", 0, []time.Duration{24*h - time.Second, time.Second}, ""},
+		{"SES-7 idle, used in time", 30 * m, []time.Duration{20 * m, 20 * m, 30 * m}, "ada"},
+		{"SES-7 idle, not used", 30 * m, []time.Duration{31 * m}, ""},
+		{"SES-7 idle, used too late", 30 * m, []time.Duration{20 * m, 31 * m}, ""},
+		{"SES-7 idle, use after the end does not wake it", 30 * m, []time.Duration{31 * m, m, m}, ""},
+		{"SES-7 idle and absolute", 30 * m, append(repeat(20*m, 71), 20*m), ""},
+		{"SES-7 idle, used until the end", 30 * m, repeat(20*m, 71), "ada"},
+		{"SES-7 idle, forgotten is ended", 30 * m, []time.Duration{20 * m, 31 * m, 31 * m, 31 * m}, ""},
+		{"L17 the clock steps back", 0, []time.Duration{0, -h}, "ada"},
+		{"L17 the clock steps back, never used before", 0, []time.Duration{-h}, "ada"},
+		{"L17 the clock steps back, idle", 30 * m, []time.Duration{20 * m, -h, 20 * m}, "ada"},
+		{"L17 it does not move the end", 0, []time.Duration{12 * h, -h, 13 * h}, ""},
+		{"L17 it does not move the end early", 0, []time.Duration{12 * h, -h, 13*h - time.Second}, "ada"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cl := newClock()
+			cfg := config(t, cl)
+			cfg.Idle = tt.idle
+			c := store(t, cfg)
+			sent, got := line(create(t, c, alone, user("ada"))), ""
+			for _, d := range tt.moves {
+				cl.move(d)
+				got = who(t, c, "alone.test", sent)
+			}
+			if got != tt.want {
+				t.Errorf("%q is signed in, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func repeat(d time.Duration, n int) []time.Duration {
+	all := make([]time.Duration, n)
+	for i := range all {
+		all[i] = d
+	}
+	return all
+}
+
+// TestRestart: a new process gives everybody one more idle period, and does not
+// move the end of a session.
+func TestRestart(t *testing.T) {
+	cl := newClock()
+	cfg := config(t, cl)
+	cfg.Idle = 30 * time.Minute
+	sent := line(create(t, store(t, cfg), alone, user("ada")))
+	cl.move(10 * time.Hour)
+	c := store(t, cfg)
+	cl.move(29 * time.Minute)
+	if who(t, c, "alone.test", sent) != "ada" {
+		t.Error("SES-7: a restart has ended the session")
+	}
+	cl.move(31 * time.Minute)
+	if who(t, c, "alone.test", sent) != "" {
+		t.Error("SES-7: it no longer idles")
+	}
+	cl.move(24 * time.Hour)
+	if who(t, store(t, cfg), "alone.test", sent) != "" {
+		t.Error("SES-7: a restart has moved the end")
+	}
+	untouched := line(create(t, c, alone, user("ada")))
+	c = store(t, cfg)
+	cl.move(31 * time.Minute)
+	if who(t, c, "alone.test", untouched) != "" {
+		t.Error("SES-7: nobody came within the idle period after the restart, and it lives")
+	}
+}
+
+func TestRevoke(t *testing.T) {
+	cl := newClock()
+	c := store(t, config(t, cl))
+	mine, second, eve := line(create(t, c, alone, user("ada"))), line(create(t, c, alone, user("ada"))), line(create(t, c, alone, user("eve")))
+	s := load(t, c, "alone.test", mine)
+	if s.User.Subject != "ada" || who(t, c, "alone.test", second) != "ada" {
+		t.Fatal("not signed in")
+	}
+	w := httptest.NewRecorder()
+	if err := c.End(w, httptest.NewRequest("POST", "/sign_out", nil), alone, s); err != nil {
+		t.Fatal(err)
+	}
+	onlyCookie(t, w)
+	c.Revoke(Session{}) // nobody's: nothing happens
+	for range 2 {
+		if got := who(t, c, "alone.test", mine); got != "" {
+			t.Errorf("OUT-1: replayed after the sign-out, %q is signed in", got)
+		}
+	}
+	if who(t, c, "alone.test", second) != "ada" || who(t, c, "alone.test", eve) != "eve" {
+		t.Error("OUT-1: other sessions ended too")
+	}
+	if got := who(t, c, "alone.test", mine+"; "+second); got != "ada" {
+		t.Errorf("COOK-4: a signed-out cookie hides a good one: %q", got)
+	}
+
+	// Other sign-outs much later sweep the list. It must not forget a sign-out
+	// whose session could still be shown, also when the clock is then set back.
+	for range 23 {
+		cl.move(time.Hour)
+		c.Revoke(load(t, c, "alone.test", line(create(t, c, alone, user("bob")))))
+		if who(t, c, "alone.test", mine) != "" {
+			t.Fatal("OUT-1: the sign-out was forgotten")
+		}
+	}
+	cl.move(time.Hour)
+	c.Revoke(load(t, c, "alone.test", line(create(t, c, alone, user("bob")))))
+	cl.move(-time.Hour)
+	if who(t, c, "alone.test", mine) != "" {
+		t.Error("L17: the clock stepped back, and a sign-out was forgotten")
+	}
+}
+
+// TestBounded: what the store remembers about ended sessions goes away with them.
+func TestBounded(t *testing.T) {
+	cl := newClock()
+	cfg := config(t, cl)
+	cfg.Idle = time.Hour
+	c := store(t, cfg)
+	for range 100 {
+		c.Revoke(load(t, c, "alone.test", line(create(t, c, alone, user("ada")))))
+	}
+	if len(c.revoked.until) != 100 || len(c.used.last) != 100 {
+		t.Fatalf("%d sign-outs and %d uses are remembered", len(c.revoked.until), len(c.used.last))
+	}
+	cl.move(26 * time.Hour)
+	c.Revoke(load(t, c, "alone.test", line(create(t, c, alone, user("ada")))))
+	if len(c.revoked.until) != 1 || len(c.used.last) != 1 {
+		t.Errorf("LIM-2: %d sign-outs and %d uses are remembered, want 1 of each", len(c.revoked.until), len(c.used.last))
+	}
+	for i := range maxOpened + 100 {
+		if who(t, c, "alone.test", line(create(t, c, alone, user(strings.Repeat("u", 1+i%9))))) == "" {
+			t.Fatal("not signed in")
+		}
+	}
+	if n := c.opened.Len(); n > maxOpened {
+		t.Errorf("LIM-2: %d opened cookies are held", n)
+	}
+}
+
+// TestRevokedBound fills the list of sign-outs: it stays bounded, and what would
+// end next goes first.
+func TestRevokedBound(t *testing.T) {
+	now := newClock().now()
+	r := revocations{until: map[ID]time.Time{}, swept: now}
+	var next ID
+	for i := range maxRevoked {
+		id := ID{1, byte(i), byte(i >> 8), byte(i >> 16)}
+		r.until[id] = now.Add(time.Hour + time.Duration(i)*time.Second)
+		if i == 0 {
+			next = id
+		}
+	}
+	added := ID{2}
+	r.add(added, now.Add(time.Minute), now)
+	if len(r.until) != maxRevoked || !r.has(added) || r.has(next) {
+		t.Errorf("LIM-2: %d are remembered, the new one %v, the one that ends next %v", len(r.until), r.has(added), r.has(next))
+	}
+}
+
+// TestRotation opens cookies of one ring with another.
+func TestRotation(t *testing.T) {
+	a, b, c := secretOf('a'), secretOf('b'), secretOf('c')
+	for _, tt := range []struct {
+		name         string
+		sealed, open [][]byte
+		want         string
+	}{
+		{"KEY-1 the same", [][]byte{a}, [][]byte{a}, "ada"},
+		{"KEY-1 a new one in front", [][]byte{a}, [][]byte{b, a}, "ada"},
+		{"KEY-1 the first seals", [][]byte{b, a}, [][]byte{b}, "ada"},
+		{"KEY-1 the second does not seal", [][]byte{b, a}, [][]byte{a}, ""},
+		{"KEY-1 retired", [][]byte{a}, [][]byte{b, c}, ""},
+		{"KEY-1 third in the ring", [][]byte{c}, [][]byte{a, b, c}, "ada"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := config(t, newClock())
+			cfg.Keys = keyring(t, tt.sealed...)
+			sent := line(create(t, store(t, cfg), alone, user("ada")))
+			cfg.Keys = keyring(t, tt.open...)
+			if got := who(t, store(t, cfg), "alone.test", sent); got != tt.want {
+				t.Errorf("%q is signed in, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestParallel signs 200 users in and loads their sessions at once, through one
+// store: no user ever sees another.
+func TestParallel(t *testing.T) {
+	cfg := config(t, newClock())
+	cfg.Idle = time.Hour
+	c := store(t, cfg)
+	var wg sync.WaitGroup
+	for i := range 200 {
+		name := "user-" + strings.Repeat("x", i%7) + string(rune('A'+i%26)) + string(rune('0'+i/26))
+		wg.Go(func() {
+			w := httptest.NewRecorder()
+			made, err := c.Create(w, httptest.NewRequest("GET", "/callback", nil), shared, user(name))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			cookie, err := http.ParseSetCookie(w.Header().Get("Set-Cookie"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for range 50 {
+				got, err := c.Load(context.Background(), auth.Request{Host: "app.example.com", Cookies: []string{line(cookie)}})
+				if err != nil || got.User.ID != name || got.ID != made.ID || got.Identity.Headers[0].Value[0] != name {
+					t.Errorf("CON-1: %s loaded the session of %q, %v", name, got.User.ID, err)
+					return
+				}
+			}
+			c.Revoke(made)
+			if got, _ := c.Load(context.Background(), auth.Request{Host: "app.example.com", Cookies: []string{line(cookie)}}); !got.User.Nobody() {
+				t.Errorf("OUT-1: %s signed out and is %q", name, got.User.ID)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkLoad(b *testing.B) {
+	c := store(b, config(b, newClock()))
+	sent := line(create(b, c, shared, Session{User: auth.User{
+		Issuer: "https://id.example.com", Subject: "f1b4f4c0-8f7e-4b6e-9d3a-2f1f5a9f7c11", ID: "ada", Email: "ada@example.com", Groups: []string{"ops", "staff"},
+	}}))
+	req := auth.Request{Host: "app.example.com", Cookies: []string{"theme=dark; lang=en; " + sent}}
+	load := func(b *testing.B) {
+		if s, err := c.Load(context.Background(), req); err != nil || s.User.Nobody() {
+			b.Fatal("not signed in")
+		}
+	}
+	b.Run("warm", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			load(b)
+		}
+	})
+	b.Run("cold", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			c.opened.Purge()
+			load(b)
+		}
+	})
+	b.Run("nobody", func(b *testing.B) {
+		b.ReportAllocs()
+		req := auth.Request{Host: "app.example.com", Cookies: []string{"theme=dark; lang=en; __Secure-doorward=junk"}}
+		for b.Loop() {
+			if s, _ := c.Load(context.Background(), req); !s.User.Nobody() {
+				b.Fatal("signed in")
+			}
+		}
+	})
+}
+
+// FuzzSessionCookie: no line of cookies panics, fails or signs anybody in, unless
+// it holds the one value that was sealed.
+func FuzzSessionCookie(f *testing.F) {
+	c := store(f, config(f, newClock()))
+	cookie := create(f, c, alone, user("ada"))
+	f.Add(line(cookie))
+	f.Add(cookie.Value)
+	f.Add("__Host-doorward=AQ; __Host-doorward=,__Host-doorward")
+	f.Add("__Host-doorward=" + cookie.Value[:len(cookie.Value)-1] + "A")
+	f.Add("__Host-doorward=" + strings.Repeat("A", 64))
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, sent := range []string{text, cookie.Name + "=" + text} {
+			got := who(t, c, "alone.test", sent)
+			if got != "" && !strings.Contains(sent, line(cookie)) {
+				t.Errorf("SES-1: %q signs %q in", sent, got)
+			}
+		}
+	})
+}

@@ -1,0 +1,5 @@
+package stack
+
+import "errors"
+
+func (f *Front) haproxy() (Command, error) { return Command{}, errors.New("not yet") }
