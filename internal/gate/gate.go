@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -98,7 +99,7 @@ func (g *Gate) signInURL(req auth.Request) string {
 	start := site.Origin() + g.StartPath + "?rd="
 	host := hostAddress(site, req)
 	for _, target := range []string{host + req.Path + req.Query, host + req.Path, host + "/"} {
-		escaped := url.QueryEscape(target)
+		escaped := strings.ReplaceAll(url.QueryEscape(target), "+", "%20") // a plus sign in rd means itself
 		if len(target) <= maxTarget && len(start)+len(escaped) <= maxSignInURL {
 			return start + escaped
 		}

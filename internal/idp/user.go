@@ -114,14 +114,14 @@ func (p *Provider) email(source claims, path string) (address string, settled bo
 // canonicalEmail returns an address with its domain in lower case, or an error
 // for one that two programs might read differently (AUTHZ-2): exactly one @, a
 // local part without quotes, spaces and signs that only a quoted one may have,
-// and a domain of letters, digits and hyphens. The error repeats no part of it.
+// and a domain of letters, digits, hyphens and dots. The error repeats no part of it.
 func canonicalEmail(address string) (string, error) {
 	local, domain, found := strings.Cut(address, "@")
 	switch {
 	case len(address) > maxEmail:
 		return "", fmt.Errorf("longer than %d bytes", maxEmail)
-	case !found || local == "" || strings.Contains(domain, "@"):
-		return "", errors.New("not exactly one @ with text before it")
+	case !found || local == "":
+		return "", errors.New("no @ with text before it")
 	case strings.ContainsFunc(local, unfitForLocal):
 		return "", errors.New("a character before the @ is not accepted")
 	}

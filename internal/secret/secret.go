@@ -10,7 +10,8 @@ import (
 
 // Secret is a text that must never be shown: a client secret, a token, a key.
 // It prints as [redacted] in every verb of fmt, in JSON, in text encodings and
-// in slog. Use Reveal where the text itself has to leave the process.
+// in slog. Use Reveal where the text itself has to leave the process. Two places
+// are beyond its reach: the key of a map in JSON, and an unexported field in fmt.
 type Secret string
 
 const redacted = "[redacted]"

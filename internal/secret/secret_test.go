@@ -14,10 +14,10 @@ func TestNeverShown(t *testing.T) {
 	s := Secret("hush-1234")
 	in := struct {
 		Token Secret
-		Map   map[Secret]Secret
+		Map   map[string]Secret
 		Slice []Secret
 		Ptr   *Secret
-	}{s, map[Secret]Secret{s: s}, []Secret{s}, &s}
+	}{s, map[string]Secret{"k": s}, []Secret{s}, &s}
 	var text, jsonLines bytes.Buffer
 	slog.New(slog.NewTextHandler(&text, nil)).Info("m", "a", s, "b", in, "c", &s, slog.Group("g", "d", s))
 	slog.New(slog.NewJSONHandler(&jsonLines, nil)).Info("m", "a", s, "b", in, "c", &s, slog.Group("g", "d", s))

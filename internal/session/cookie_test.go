@@ -183,6 +183,8 @@ func TestForged(t *testing.T) {
 		{"SES-1 quoted", `"` + value + `"`},
 		{"SES-1 padded", value + "="},
 		{"SES-1 twice", value + value},
+		{"SES-1 a line break inside", value[:9] + "\n" + value[9:]},
+		{"SES-1 a carriage return at the end", value + "\r"},
 		{"SES-1 the version only", "AQ"},
 		{"SES-1 zeros", strings.Repeat("A", len(value))},
 		{"SES-1 URL-escaped", strings.ReplaceAll(value, string(value[9]), "%41")},
@@ -598,10 +600,17 @@ func BenchmarkLoad(b *testing.B) {
 // FuzzSessionCookie: no line of cookies panics, fails or signs anybody in, unless
 // it holds the one value that was sealed.
 func FuzzSessionCookie(f *testing.F) {
-	c := store(f, config(f, newClock()))
-	cookie := create(f, c, alone, user("ada"))
+	cl := newClock()
+	c := store(f, config(f, cl))
+	ada := user("ada")
+	ada.Created, ada.Expires = cl.now(), cl.now().Add(time.Hour)
+	cookie := &http.Cookie{Name: "__Host-doorward", Value: sealFixed(f, c.sealer, newRecord(ada), "__Host-doorward alone.test")}
+	if who(f, c, "alone.test", line(cookie)) != "ada" {
+		f.Fatal("the genuine cookie does not open")
+	}
 	f.Add(line(cookie))
 	f.Add(cookie.Value)
+	f.Add(cookie.Value[:9] + "\r" + cookie.Value[9:])
 	f.Add("__Host-doorward=AQ; __Host-doorward=,__Host-doorward")
 	f.Add("__Host-doorward=" + cookie.Value[:len(cookie.Value)-1] + "A")
 	f.Add("__Host-doorward=" + strings.Repeat("A", 64))

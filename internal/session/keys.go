@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Keyring holds the cookie secrets. The first seals, all open, so that a new
@@ -91,6 +92,9 @@ func (s *sealer) seal(plaintext []byte, binding string) string {
 // value that was changed, cut, made for another purpose or binding, or sealed
 // with a key that is gone.
 func (s *sealer) open(value, binding string) ([]byte, bool) {
+	if strings.ContainsAny(value, "\r\n") { // encoding/base64 passes over them
+		return nil, false
+	}
 	sealed, err := encoding.DecodeString(value)
 	if err != nil || len(sealed) < headerSize || sealed[0] != sealVersion {
 		return nil, false

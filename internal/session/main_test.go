@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"github.com/doorward/doorward/internal/auth"
 )
 
@@ -116,3 +118,17 @@ func who(t testing.TB, c *CookieStore, host string, lines ...string) string {
 }
 
 func line(c *http.Cookie) string { return c.Name + "=" + c.Value }
+
+// sealFixed is seal without its randomness: the processes of a fuzz run have to
+// agree on the one value that is genuine.
+func sealFixed(t testing.TB, s *sealer, record any, binding string) string {
+	t.Helper()
+	plaintext, err := cbor.Marshal(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, sealed := s.keys[0], make([]byte, headerSize)
+	sealed[0] = sealVersion
+	copy(sealed[1:], key.id[:])
+	return encoding.EncodeToString(key.aead.Seal(sealed, sealed[1+keyIDSize:headerSize], plaintext, []byte(binding)))
+}
