@@ -2,6 +2,7 @@
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 FUZZTIME ?= 20s
+GATEWAY ?= nginx
 MODULES := . test test/tools/dex
 TOOLS := $(CURDIR)/.tools/bin
 BINARY ?= bin/doorward
@@ -12,8 +13,8 @@ BINARY ?= bin/doorward
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-demo: ## try it: Dex, nginx, a small app and Doorward; CHECK=1 signs in by itself
-	@cd test && go run ./demo $(if $(CHECK),-check)
+demo: ## try it: Dex, GATEWAY=nginx|traefik|caddy|envoy|haproxy, an app and Doorward; CHECK=1 signs in by itself
+	@cd test && go run ./demo -gateway $(GATEWAY) $(if $(CHECK),-check)
 
 test: ## every test, with real programs; installs what is missing
 	@cd test && go run ./tools test

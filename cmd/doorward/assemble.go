@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"log/slog"
+	"net/url"
 	"strings"
 	"time"
 
@@ -13,9 +14,7 @@ import (
 	"github.com/doorward/doorward/internal/extauthz"
 	"github.com/doorward/doorward/internal/gate"
 	"github.com/doorward/doorward/internal/gateway"
-	"github.com/doorward/doorward/internal/headers"
 	"github.com/doorward/doorward/internal/idp"
-	"github.com/doorward/doorward/internal/policy"
 	"github.com/doorward/doorward/internal/redirect"
 	"github.com/doorward/doorward/internal/server"
 	"github.com/doorward/doorward/internal/server/pages"
@@ -51,14 +50,11 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	identity := headers.New(headers.Config{
-		Families: cfg.IdentityHeaders, PassAccessToken: cfg.PassAccessToken, PassIDToken: cfg.PassIDToken,
-	})
 	sessions, err := session.NewCookieStore(session.CookieConfig{
 		Keys: keys, Sites: sites(cfg), Name: cfg.CookieName, Insecure: cfg.CookieInsecure,
 		Persist: cfg.CookiePersist, Lifetime: cfg.SessionLifetime, Idle: cfg.SessionIdleTimeout,
 		KeepAccessToken: cfg.PassAccessToken, KeepIDToken: cfg.PassIDToken,
-		Render: identity.Render, Now: time.Now,
+		Render: renderer(cfg).Render, Now: time.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -68,10 +64,9 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 		return nil, err
 	}
 	g := &gate.Gate{
-		Sessions: sessions, Sites: sites(cfg), Nobody: identity.Render(auth.User{}, auth.Tokens{}),
+		Sessions: sessions, Sites: sites(cfg),
 		StartPath: cfg.PathPrefix + "/start", Log: log, Metrics: metrics,
 	}
-	g.Govern(rules(cfg))
 	settings := gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus}
 	main := &server.Server{
 		Gate: g, Gateway: settings, Sessions: sessions, Flows: flows, Provider: provider, Sites: sites(cfg),
@@ -79,13 +74,14 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 		Prefix: cfg.PathPrefix, SignInPage: cfg.SignInPage,
 	}
 	direct := gateway.Direct{Denied: main.DeniedPage}
-	return &process{
+	p := &process{
 		main:     main,
 		admin:    &server.Admin{Provider: provider, Metrics: metrics},
 		envoy:    &extauthz.Server{Gate: g, Dialect: gateway.GRPC{Settings: settings, Direct: direct}},
 		provider: provider,
 		log:      log,
-	}, nil
+	}
+	return p, p.govern(cfg)
 }
 
 // grpcCredentials are nil when the gRPC listener speaks plain text.
@@ -102,7 +98,7 @@ func grpcCredentials(cfg config.GRPC) credentials.TransportCredentials {
 
 func newProvider(p config.Provider, log *slog.Logger) (*idp.Provider, error) {
 	return idp.New(idp.Config{
-		Name: p.Name, IssuerURL: p.IssuerURL, ClientID: p.ClientID, ClientSecret: p.ClientSecret, Scopes: p.Scopes,
+		Name: p.Name, Label: label(p), IssuerURL: p.IssuerURL, ClientID: p.ClientID, ClientSecret: p.ClientSecret, Scopes: p.Scopes,
 		Discovery: p.Discovery, AuthURL: p.AuthURL, TokenURL: p.TokenURL, JWKSURL: p.JWKSURL,
 		UserinfoURL: p.UserinfoURL, EndSessionURL: p.EndSessionURL,
 		UserClaim: p.UserClaim, EmailClaim: p.EmailClaim, GroupsClaims: p.GroupsClaims,
@@ -110,6 +106,19 @@ func newProvider(p config.Provider, log *slog.Logger) (*idp.Provider, error) {
 		InsecureSkipTLSVerify: p.InsecureSkipTLSVerify, InsecureAllowUnverifiedEmail: p.InsecureAllowUnverifiedEmail,
 		Log: log,
 	})
+}
+
+// label is what people read where they sign in: the provider's host says more to
+// them than its name in a configuration.
+func label(p config.Provider) string {
+	if p.Label != "" {
+		return p.Label
+	}
+	issuer, err := url.Parse(p.IssuerURL)
+	if err != nil || issuer.Hostname() == "" {
+		return p.Name
+	}
+	return issuer.Hostname()
 }
 
 func sites(cfg *config.Config) auth.Sites {
@@ -126,16 +135,4 @@ func redirects(cfg *config.Config) *redirect.Rules {
 		r.Sites = append(r.Sites, redirect.Site(site))
 	}
 	return r
-}
-
-// rules is the one rule that DOORWARD_ALLOW* makes, for every host of the cookie
-// domains and of the public URLs.
-func rules(cfg *config.Config) *policy.Set {
-	return policy.New([]policy.Rule{{
-		Name: "DOORWARD_ALLOW",
-		Allow: &policy.Allow{
-			Any:    cfg.AllowAnyUser,
-			Emails: cfg.AllowedEmails, EmailDomains: cfg.AllowedEmailDomains, Groups: cfg.AllowedGroups,
-		},
-	}}, cfg.Hosts())
 }

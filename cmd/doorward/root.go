@@ -58,6 +58,9 @@ func newRoot(serve serveFunc) *cobra.Command {
 	root.AddCommand(
 		&cobra.Command{Use: "serve", Short: "Serve until SIGTERM or SIGINT", Args: noArgs, RunE: start},
 		newCheck(),
+		newExplain(),
+		newDoctor(),
+		newSnippet(),
 		newSecret(),
 		newVersion(),
 	)

@@ -41,7 +41,7 @@ func serve(ctx context.Context, cfg *config.Config, warnings []string) error {
 		return err
 	}
 	p.announce(cfg, warnings, parts)
-	return p.run(ctx, cfg.ShutdownDelay, parts)
+	return p.run(ctx, cfg, parts)
 }
 
 // part is a listener and what serves on it.
@@ -137,20 +137,21 @@ func (p *process) announce(cfg *config.Config, warnings []string, parts []part) 
 }
 
 // run serves until the context ends, and then lets what is in flight finish.
-func (p *process) run(ctx context.Context, delay time.Duration, parts []part) error {
+func (p *process) run(ctx context.Context, cfg *config.Config, parts []part) error {
 	work, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	for _, part := range parts {
 		work.Go(part.serve)
 	}
 	background, cancel := context.WithCancel(failed)
 	work.Go(func() error { p.provider.Run(background); return nil })
+	work.Go(func() error { return p.reloads(background, cfg) })
 	work.Go(func() error {
 		defer cancel()
 		select {
 		case <-ctx.Done():
-			p.log.Info("shutting down", "event", "stop", "delay", delay.String())
+			p.log.Info("shutting down", "event", "stop", "delay", cfg.ShutdownDelay.String())
 			p.admin.Drain()
-			wait(failed, delay)
+			wait(failed, cfg.ShutdownDelay)
 		case <-failed.Done():
 		}
 		return finish(parts)

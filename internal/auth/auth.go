@@ -29,6 +29,11 @@ type Request struct {
 	Cookies       []string // the lines of the Cookie header, as they came
 	Authorization []string // the lines of the Authorization header
 
+	// Origin is the one value of the Origin header, and Preflight is true for an
+	// OPTIONS request that asks whether another may follow (Fetch, CORS preflight).
+	Origin    string
+	Preflight bool
+
 	// Navigation is true when a person's browser opens a page, the only case in
 	// which a login may begin. It changes the form of a denial, never the verdict.
 	Navigation bool
@@ -57,6 +62,14 @@ type User struct {
 	PreferredUsername string
 	Name              string
 	Groups            []string
+
+	// Claims are those that rules or headers need, and no others: texts, int64,
+	// float64, booleans, lists and nested maps.
+	Claims map[string]any
+
+	// ACR is how the user proved who they are, in the provider's words; "" when it
+	// did not say.
+	ACR string
 
 	// AuthTime is when the provider last saw the user prove who they are; zero
 	// when it did not say.

@@ -1,6 +1,9 @@
 package auth
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestZeroValues(t *testing.T) {
 	if v := (Decision{}).Verdict; v != Deny || v.String() != "deny" {
@@ -54,6 +57,8 @@ func TestSites(t *testing.T) {
 		{Scheme: "https", Host: "*.each.test"},
 		{Scheme: "https", Host: "special.each.test", Port: "444"},
 	}
+	reversed := slices.Clone(sites)
+	slices.Reverse(reversed)
 	for _, tt := range []struct {
 		name   string
 		host   string
@@ -76,9 +81,11 @@ func TestSites(t *testing.T) {
 		{"PATH-4 empty", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			site, ok := sites.For(tt.host)
-			if ok != (tt.origin != "") || ok && site.Origin() != tt.origin {
-				t.Errorf("For(%q) = %q, %v; want %q", tt.host, site.Origin(), ok, tt.origin)
+			for _, list := range []Sites{sites, reversed} { // the longest suffix, not the first or last
+				site, ok := list.For(tt.host)
+				if ok != (tt.origin != "") || ok && site.Origin() != tt.origin {
+					t.Errorf("For(%q) = %q, %v; want %q", tt.host, site.Origin(), ok, tt.origin)
+				}
 			}
 		})
 	}

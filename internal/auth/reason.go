@@ -13,6 +13,7 @@ var (
 	Admitted     = Reason{"admitted", "The rule admits this account."}
 	Public       = Reason{"public", "No login is needed here."}
 	NotSignedIn  = Reason{"not_signed_in", "Nobody is signed in."}
+	Preflight    = Reason{"preflight", "The browser asks whether a page of a listed origin may come in."}
 	InvalidToken = Reason{"invalid_token", "The bearer token is not valid."}
 
 	NoRule           = Reason{"no_rule", "No rule covers this address."}
@@ -20,10 +21,18 @@ var (
 	EmailUnverified  = Reason{"email_unverified", "The account has no verified e-mail address, and one is needed here."}
 	EmailNotAllowed  = Reason{"email_not_allowed", "The e-mail address of this account is not on the list."}
 	GroupMissing     = Reason{"group_missing", "The account is in none of the groups that may enter."}
+	ClaimMissing     = Reason{"claim_missing", "The account lacks an attribute that is needed here."}
+	NetworkOutside   = Reason{"network_outside", "This page can be opened from certain networks only."}
+	ConditionFailed  = Reason{"condition_failed", "The condition of the rule does not hold for this account."}
+	ConditionError   = Reason{"condition_error", "The condition of the rule cannot be evaluated for this account."}
 	Narrowed         = Reason{"narrowed", "The gateway lets only some of the admitted accounts in here."}
 	PathUnreadable   = Reason{"path_unreadable", "The path of the address is malformed."}
 	PathNotCanonical = Reason{"path_not_canonical", "The path of the address can be read in two ways."}
 	IdentityTooLarge = Reason{"identity_too_large", "The account has more groups or longer names than fit into the headers of an answer."}
+
+	LoginTooWeak  = Reason{"login_too_weak", "This page needs a stronger login than this session has."}
+	LoginTooOld   = Reason{"login_too_old", "This page needs a more recent login than this session has."}
+	OtherProvider = Reason{"other_provider", "This page needs a login at another provider."}
 
 	UnknownHost      = Reason{"unknown_host", "This host belongs to none of the cookie domains and public URLs."}
 	UntrustedPeer    = Reason{"untrusted_peer", "The question came from an address that is not a trusted proxy."}

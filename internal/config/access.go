@@ -4,22 +4,33 @@ import "strings"
 
 const allowAnyUser = "DOORWARD_ALLOW_ANY_USER"
 
-// access reads who may enter. Nobody at all is refused as much as everybody by
-// accident.
+// access reads who may enter by DOORWARD_ALLOW*.
 func (r *reader) access(s *spec, c *Config) {
 	before := len(r.mistakes)
 	c.AllowAnyUser = r.boolean(allowAnyUser, s.AllowAnyUser)
 	c.AllowedEmails = r.emails(s.AllowedEmails)
 	c.AllowedEmailDomains = r.emailDomains(s.AllowedEmailDomains)
 	c.AllowedGroups = r.groups(s.AllowedGroups)
-	restricted := len(c.AllowedEmails)+len(c.AllowedEmailDomains)+len(c.AllowedGroups) > 0
-	switch {
-	case len(r.mistakes) > before: // one of the lists was meant to say it
-	case restricted && c.AllowAnyUser:
+	if c.restricted() && c.AllowAnyUser && len(r.mistakes) == before {
 		r.mistake(allowAnyUser, "is true, but there are lists of who may pass; unset the one or the other")
-	case !restricted && !c.AllowAnyUser:
+	}
+}
+
+// requireSomebody refuses nobody at all as much as everybody by accident.
+func (r *reader) requireSomebody(c *Config) {
+	for _, mistake := range r.mistakes {
+		if strings.HasPrefix(mistake, "DOORWARD_ALLOWED_") || strings.HasPrefix(mistake, allowAnyUser) {
+			return // it was meant to say who may pass
+		}
+	}
+	if !c.restricted() && !c.AllowAnyUser {
 		r.mistake(allowAnyUser, "nobody could pass; set DOORWARD_ALLOWED_EMAILS, DOORWARD_ALLOWED_EMAIL_DOMAINS or DOORWARD_ALLOWED_GROUPS, or set this to true to let in everybody whom the provider signs in")
 	}
+}
+
+// restricted reports whether DOORWARD_ALLOWED_* name who may pass.
+func (c *Config) restricted() bool {
+	return len(c.AllowedEmails)+len(c.AllowedEmailDomains)+len(c.AllowedGroups) > 0
 }
 
 // emails come back with their domain in lower case.
@@ -82,12 +93,14 @@ func (r *reader) groups(text string) []string {
 		switch {
 		case group == "*":
 			r.mistake(name, "entry %d is *; to let in everybody set %s=true instead", i+1, allowAnyUser)
-		case strings.ContainsFunc(group, func(c rune) bool { return c < ' ' || c == 0x7f }):
+		case strings.ContainsFunc(group, isControl):
 			r.mistake(name, "entry %d has a control character in it; remove it", i+1)
 		}
 	}
 	return groups
 }
+
+func isControl(c rune) bool { return c < ' ' || c == 0x7f }
 
 const redirectHosts = "DOORWARD_ALLOWED_REDIRECT_HOSTS"
 

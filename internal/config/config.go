@@ -56,6 +56,14 @@ type Config struct {
 	LogLevel      slog.Level
 	LogFormat     string // "json" or "text"
 	ShutdownDelay time.Duration
+
+	// File is the path of the configuration file, or "". Rules, Tokens and
+	// Headers come from it, in its order; Reload reads them again. Rules are never
+	// empty: without rules in the file they are the one that DOORWARD_ALLOW* makes.
+	File    string
+	Rules   []Rule
+	Tokens  []Token
+	Headers []Header
 }
 
 // Load reads the environment and the files that it names. The warnings are for
@@ -87,14 +95,20 @@ func (r *reader) resolve(s *spec) *Config {
 	c.CookieName = r.cookieName(s.CookieName)
 	c.CookiePersist = r.boolean("DOORWARD_COOKIE_PERSIST", s.CookiePersist)
 	r.session(s, c)
-	c.Provider = r.provider(&s.OIDC)
-	r.access(s, c)
 	c.AllowedRedirectHosts = r.redirectHosts(s.AllowedRedirectHosts)
 	c.TrustedProxies = r.proxies(s.TrustedProxies, c.Listen)
 	c.ForceScheme = r.forceScheme(s.ForceScheme, c.Sites)
 	r.answers(s, c)
 	r.operation(s, c)
+	r.file(s, c)
 	return c
+}
+
+// ownRule is the rule that DOORWARD_ALLOW* makes.
+func (c *Config) ownRule() Rule {
+	return Rule{Name: "DOORWARD_ALLOW", Redirect: true, Allow: &Allow{
+		Any: c.AllowAnyUser, Emails: c.AllowedEmails, EmailDomains: c.AllowedEmailDomains, Groups: c.AllowedGroups,
+	}}
 }
 
 // refuseUnsupported refuses what other versions understand: nothing that is set
@@ -103,7 +117,6 @@ func (r *reader) refuseUnsupported(s *spec) {
 	for _, v := range []struct{ name, text, missing string }{
 		{"DOORWARD_REDIS_URL", s.RedisURL, "session store in Redis; unset it"},
 		{"DOORWARD_REDIS_URL_FILE", s.RedisURLFile, "session store in Redis; unset it"},
-		{"DOORWARD_CONFIG_FILE", s.ConfigFile, "configuration file; unset it and use the environment"},
 	} {
 		if strings.TrimSpace(v.text) != "" {
 			r.mistake(v.name, "this version has no %s", v.missing)

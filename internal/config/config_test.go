@@ -97,6 +97,7 @@ func TestDefaults(t *testing.T) {
 		LogLevel:        slog.LevelInfo,
 		LogFormat:       "json",
 		ShutdownDelay:   5 * time.Second,
+		Rules:           []config.Rule{{Name: "DOORWARD_ALLOW", Redirect: true, Allow: &config.Allow{Groups: []string{"sre"}}}},
 	}
 	if diff := cmp.Diff(want, cfg, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)

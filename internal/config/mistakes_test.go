@@ -115,7 +115,9 @@ func TestMistakes(t *testing.T) {
 		{"gRPC certificate that cannot be read", env{"GRPC_LISTEN": ":4182", "GRPC_TLS_CERT_FILE": "/etc/hostname", "GRPC_TLS_KEY_FILE": "/etc/hostname"}, "GRPC_TLS_CERT_FILE: is no certificate"},
 		{"CFG-1 gRPC client CA without TLS", env{"GRPC_LISTEN": ":4182", "GRPC_CLIENT_CA_FILE": "/nowhere.pem"}, "GRPC_CLIENT_CA_FILE: needs"},
 		{"CFG-1 gRPC certificate without listener", env{"GRPC_TLS_CERT_FILE": "/nowhere.pem"}, "GRPC_TLS_CERT_FILE: has no effect"},
-		{"CFG-1 file", env{"CONFIG_FILE": "/etc/doorward.yaml"}, "CONFIG_FILE: this version has no"},
+		{"CFG-1 file is not there", env{"CONFIG_FILE": "/nowhere/doorward.yaml"}, `CONFIG_FILE: cannot read "/nowhere/doorward.yaml": no such file or directory`},
+		{"CFG-1 file is a directory", env{"CONFIG_FILE": dir}, `CONFIG_FILE: cannot read "` + dir + `": is a directory`},
+		{"LOG-2 a secret in place of the file", env{"CONFIG_FILE": key1}, "CONFIG_FILE: cannot read the file (its path is not shown"},
 
 		{"CFG-1 no issuer", env{"OIDC_ISSUER_URL": unset}, "OIDC_ISSUER_URL: is missing"},
 		{"CFG-1 issuer is a host", env{"OIDC_ISSUER_URL": "id.example.com"}, "OIDC_ISSUER_URL: is not an address"},

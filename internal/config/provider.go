@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/x509"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ import (
 // Provider is an OpenID provider.
 type Provider struct {
 	Name         string // as it is in addresses and sessions
+	Label        string // as it is shown to people; "" when none is configured
+	Line         int    // in the configuration file; 0 when it comes from the environment
 	IssuerURL    string // byte for byte as configured
 	ClientID     string
 	ClientSecret secret.Secret // empty for a public client
@@ -92,30 +95,41 @@ func (r *reader) issuer(text string) string {
 		r.mistake(name, "is missing; write the issuer of your provider, for example https://id.example.com/realms/main")
 		return ""
 	}
-	text = r.endpoint(name, text)
-	if strings.Contains(text, "?") {
-		r.mistake(name, "has a query, and an issuer has none; remove it")
+	if problem := issuerProblem(text); problem != "" {
+		r.mistake(name, "%s", problem)
 	}
 	return text
 }
 
-// endpoint wants an absolute address of http or https without user name and
-// fragment (RFC 6749, 3.1 and 3.2).
+func issuerProblem(text string) string {
+	problem := endpointProblem(text)
+	if problem == "" && strings.Contains(text, "?") {
+		return "has a query, and an issuer has none; remove it"
+	}
+	return problem
+}
+
 func (r *reader) endpoint(name, text string) string {
 	text = r.plain(name, text)
-	if text == "" {
-		return ""
+	if problem := endpointProblem(text); text != "" && problem != "" {
+		r.mistake(name, "%s", problem)
 	}
+	return text
+}
+
+// endpointProblem wants an absolute address of http or https without user name
+// and fragment (RFC 6749, 3.1 and 3.2).
+func endpointProblem(text string) string {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		r.mistake(name, "is not an address; write for example https://id.example.com/token")
+		return "is not an address; write for example https://id.example.com/token"
 	case u.User != nil:
-		r.mistake(name, "has a user name; remove it")
+		return "has a user name; remove it"
 	case strings.Contains(text, "#"):
-		r.mistake(name, "has a fragment; remove it")
+		return "has a fragment; remove it"
 	}
-	return text
+	return ""
 }
 
 // scopes are separated by commas or, as OAuth writes them, by spaces.
@@ -127,7 +141,7 @@ func (r *reader) scopes(text string) []string {
 	}
 	scopes := r.list(name, text)
 	for i, scope := range scopes {
-		if strings.ContainsFunc(scope, notPrintable) || strings.ContainsAny(scope, `"\\`) {
+		if !isScope(scope) {
 			r.mistake(name, "entry %d is not a scope; separate scopes by commas", i+1)
 		}
 	}
@@ -135,6 +149,11 @@ func (r *reader) scopes(text string) []string {
 		r.mistake(name, "lacks openid, without which there is no OpenID Connect login; add it")
 	}
 	return scopes
+}
+
+// isScope follows RFC 6749, 3.3.
+func isScope(text string) bool {
+	return !strings.ContainsFunc(text, notPrintable) && !strings.ContainsAny(text, `"\\`)
 }
 
 func (r *reader) claim(name, text string) string {
@@ -197,13 +216,21 @@ func (r *reader) caFile(text string) string {
 	if path == "" {
 		return ""
 	}
-	content, err := readFile(path)
-	if err != nil {
-		r.mistake(name, "cannot read %s: %v", shownPath(path), err)
-	} else if !x509.NewCertPool().AppendCertsFromPEM(content) {
-		r.mistake(name, "%s holds no certificate in PEM form", shownPath(path))
+	if problem := caProblem(path); problem != "" {
+		r.mistake(name, "%s", problem)
 	}
 	return path
+}
+
+func caProblem(path string) string {
+	content, err := readFile(path)
+	if err != nil {
+		return fmt.Sprintf("cannot read %s: %v", shownPath(path), err)
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(content) {
+		return shownPath(path) + " holds no certificate in PEM form"
+	}
+	return ""
 }
 
 func notPrintable(c rune) bool { return c <= ' ' || c > '~' }

@@ -130,29 +130,38 @@ func (r *reader) secretText(name, text, file string) (string, bool) {
 		r.mistake(name, "is set together with %s; unset one of them", strings.TrimSuffix(name, "_FILE"))
 		return "", false
 	}
-	content, err := readFile(file)
+	secret, problem := secretFile(file)
+	if problem != "" {
+		r.mistake(name, "%s", problem)
+	}
+	return secret, problem == ""
+}
+
+// secretFile returns the content of a file without the newline at its end.
+func secretFile(path string) (secret, problem string) {
+	content, err := readFile(path)
 	if err != nil {
-		r.mistake(name, "cannot read %s: %v", shownPath(file), err)
-		return "", false
+		return "", fmt.Sprintf("cannot read %s: %v", shownPath(path), err)
 	}
-	secret := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	secret = strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 	if strings.TrimSpace(secret) == "" {
-		r.mistake(name, "%s is empty; write the secret into it", shownPath(file))
-		return "", false
+		return "", shownPath(path) + " is empty; write the secret into it"
 	}
-	return secret, true
+	return secret, ""
 }
 
 // readFile returns an error without the path.
-func readFile(path string) ([]byte, error) {
+func readFile(path string) ([]byte, error) { return readUpTo(path, maxSecretFile) }
+
+func readUpTo(path string, most int64) ([]byte, error) {
 	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, reason(err)
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
-	if err == nil && len(content) > maxSecretFile {
-		err = errors.New("the file is larger than 64 KiB")
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(content)) > most {
+		err = fmt.Errorf("the file is larger than %d KiB", most>>10)
 	}
 	return content, reason(err)
 }

@@ -99,7 +99,7 @@ func TestConfigPrintsNoSecret(t *testing.T) {
 func spellings(clientSecret string, keys config.Keys) []string {
 	forms := []string{clientSecret, fmt.Sprintf("%x", clientSecret), base64.StdEncoding.EncodeToString([]byte(clientSecret))}
 	for _, key := range keys {
-		forms = append(forms, string(key), fmt.Sprintf("%x", key), fmt.Sprint([]byte(key)), strings.Trim(fmt.Sprint([]byte(key)), "[]"),
+		forms = append(forms, string(key), fmt.Sprintf("%x", key), fmt.Sprintf("%d", key), strings.Trim(fmt.Sprintf("%d", key), "[]"),
 			strings.Trim(fmt.Sprintf("%#v", key), "[]byte{}"), base64.RawStdEncoding.EncodeToString(key), base64.RawURLEncoding.EncodeToString(key))
 	}
 	return forms

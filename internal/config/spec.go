@@ -48,11 +48,12 @@ type spec struct {
 	LogFormat     string `split_words:"true" default:"json" desc:"json or text"`
 	ShutdownDelay string `split_words:"true" default:"5s" desc:"how long to go on serving, not ready any more, after SIGTERM"`
 
+	ConfigFile string `split_words:"true" desc:"YAML file with rules per host and path, tokens of API clients, headers and providers; read again on change and on SIGHUP"`
+
 	// Names that later versions give a meaning to. They are known so that nobody
 	// sets them in vain; see refuseUnsupported.
 	RedisURL     string `split_words:"true" desc:"not in this version"`
 	RedisURLFile string `split_words:"true" desc:"not in this version"`
-	ConfigFile   string `split_words:"true" desc:"not in this version"`
 }
 
 type oidcSpec struct {

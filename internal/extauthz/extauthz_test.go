@@ -57,10 +57,13 @@ func envoy(t *testing.T, creds credentials.TransportCredentials, users ...string
 		cookies = append(cookies, cookie.Name+"="+cookie.Value)
 	}
 	g := &gate.Gate{
-		Sessions: sessions, Sites: sites, StartPath: "/start", Nobody: render.Render(auth.User{}, auth.Tokens{}),
+		Sessions: sessions, Sites: sites, StartPath: "/start",
 		Log: telemetry.NewLog(io.Discard, 0, "json"), Metrics: telemetry.NewMetrics("test"),
 	}
-	g.Govern(policy.New([]policy.Rule{{Name: "all", Allow: &policy.Allow{Any: true}}}, []string{"*.example.com"}))
+	g.Govern(&gate.Rules{
+		Nobody: render.Render(auth.User{}, auth.Tokens{}),
+		Set:    policy.New([]policy.Rule{{Name: "all", Allow: &policy.Allow{Any: true}}}, []string{"*.example.com"}, time.Now),
+	})
 	settings := gateway.Settings{Proxies: gateway.Proxies{netip.MustParsePrefix("127.0.0.0/8")}}
 	server, _ := extauthz.NewGRPC(&extauthz.Server{Gate: g, Dialect: gateway.GRPC{Settings: settings}}, creds)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

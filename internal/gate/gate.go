@@ -21,28 +21,60 @@ import (
 type Gate struct {
 	Sessions  *session.CookieStore
 	Sites     auth.Sites
-	Nobody    auth.Identity // the identity headers when nobody is signed in
-	StartPath string        // where a login begins, below each public URL
+	StartPath string // where a login begins, below each public URL
 	Log       *slog.Logger
 	Metrics   *telemetry.Metrics
 
-	policy   atomic.Pointer[policy.Set]
+	policy   atomic.Pointer[Rules]
 	hintOnce sync.Once
 }
 
-// Govern puts a set of rules in force. Checks in flight keep the one they began
-// with.
-func (g *Gate) Govern(rules *policy.Set) { g.policy.Store(rules) }
+// Rules are what may be replaced while the process runs.
+type Rules struct {
+	*policy.Set
+	Nobody auth.Identity // the identity headers when nobody is signed in
+
+	// Shadow, when it is there, is judged beside Set; where the two differ a line
+	// is logged, and nothing else happens.
+	Shadow *policy.Set
+}
+
+// Govern puts rules in force. Checks in flight keep the ones they began with.
+func (g *Gate) Govern(rules *Rules) { g.policy.Store(rules) }
 
 // Check decides one request. It is the whole hot path.
 func (g *Gate) Check(ctx context.Context, req auth.Request) auth.Decision {
-	rule := g.policy.Load().Match(req) // every request has one; an unknown host: deny
-	who, err := g.whoAsks(ctx, req)    // nobody is a value, not an error
+	rules := g.policy.Load()
+	rule := rules.Match(req)        // every request has one; an unknown host: deny
+	who, err := g.whoAsks(ctx, req) // nobody is a value, not an error
 	if err != nil && !rule.Public() {
 		return auth.CannotTell(rule.Name(), err) // fails closed, keeps the session
 	}
-	return g.answer(req, rule, who, rule.Decide(req, who.User))
+	if who.User.Nobody() {
+		who.Identity = rules.Nobody
+	}
+	judgement := rule.Decide(req, who.User)
+	g.compare(rules.Shadow, req, who.User, rule, judgement)
+	return g.answer(req, rule, who, judgement)
 }
+
+// compare judges a request by the rules that are not in force, and logs where
+// they would have answered otherwise.
+func (g *Gate) compare(shadow *policy.Set, req auth.Request, user auth.User, rule policy.Governing, j auth.Judgement) {
+	if shadow == nil {
+		return
+	}
+	other := shadow.Match(req)
+	if judged := other.Decide(req, user); judged.Verdict != j.Verdict {
+		g.Log.Info("the shadow rules differ", "event", "shadow",
+			"verdict", j.Verdict.String(), "rule", rule.Name(),
+			"shadow_verdict", judged.Verdict.String(), "shadow_rule", other.Name(), "shadow_reason", judged.Reason.Code,
+			"method", req.Method, "host", req.Host, "path", req.Path, "user", user.ID)
+	}
+}
+
+// LoginFor is what the rule that governs req asks of a login.
+func (g *Gate) LoginFor(req auth.Request) policy.Login { return g.policy.Load().Match(req).Login() }
 
 // Judge says whether user may make a request, outside a check: at the end of a
 // login, so that who may not enter hears it there.
@@ -63,14 +95,13 @@ func (g *Gate) answer(req auth.Request, rule policy.Governing, who session.Sessi
 	switch j.Verdict {
 	case auth.Allow:
 		d.Identity = who.Identity
-		if who.User.Nobody() {
-			d.Identity = g.Nobody
-		}
 		if d.Identity.Size > headers.Limit {
 			d.Judgement, d.Identity = auth.Judgement{Reason: auth.IdentityTooLarge}, auth.Identity{}
 		}
 	case auth.SignIn:
-		d.SignInURL = g.signInURL(req)
+		if rule.Redirects() {
+			d.SignInURL = g.signInURL(req)
+		}
 	}
 	return d
 }

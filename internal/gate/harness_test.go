@@ -33,14 +33,14 @@ func signedInGate(t *testing.T) (*gate.Gate, string) {
 		t.Fatal(err)
 	}
 	g := &gate.Gate{
-		Sessions: sessions, Sites: sites, StartPath: "/start", Nobody: render.Render(auth.User{}, auth.Tokens{}),
+		Sessions: sessions, Sites: sites, StartPath: "/start",
 		Log: telemetry.NewLog(io.Discard, 0, "json"), Metrics: telemetry.NewMetrics("test"),
 	}
-	g.Govern(policy.New([]policy.Rule{
+	g.Govern(&gate.Rules{Nobody: render.Render(auth.User{}, auth.Tokens{}), Set: policy.New([]policy.Rule{
 		{Name: "open", Hosts: []string{"open.example.com"}, Public: true},
 		{Name: "ops", Hosts: []string{"ops.example.com"}, Allow: &policy.Allow{Groups: []string{"ops"}}},
 		{Name: "rest", Allow: &policy.Allow{Any: true}},
-	}, []string{"example.com", "*.example.com"}))
+	}, []string{"example.com", "*.example.com"}, time.Now)})
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodGet, "https://auth.example.com/callback", nil)
 	user := auth.User{Issuer: "https://id.example.com", Subject: "user-1", ID: "user-1", Groups: []string{"staff"}}

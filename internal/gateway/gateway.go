@@ -92,6 +92,10 @@ func (s Settings) describe(h http.Header, req *auth.Request) {
 	req.Cookies = h["Cookie"]
 	req.Authorization = h["Authorization"]
 	req.Navigation = Navigation(req.Method, h)
+	if origin := h["Origin"]; len(origin) == 1 {
+		req.Origin = origin[0]
+		req.Preflight = req.Method == http.MethodOptions && len(h["Access-Control-Request-Method"]) == 1
+	}
 	if s.ForceScheme != "" {
 		req.Scheme = s.ForceScheme
 	}

@@ -59,7 +59,8 @@ func passedOn(asked *authv3.AttributeContext_HttpRequest) http.Header {
 		{"cookie", "Cookie"}, {"authorization", "Authorization"}, {"accept", "Accept"},
 		{"sec-fetch-mode", "Sec-Fetch-Mode"}, {"x-requested-with", "X-Requested-With"},
 		{"sec-websocket-key", "Sec-Websocket-Key"}, {"content-type", "Content-Type"},
-		{"x-request-id", "X-Request-Id"},
+		{"x-request-id", "X-Request-Id"}, {"origin", "Origin"},
+		{"access-control-request-method", "Access-Control-Request-Method"},
 	} {
 		if value, ok := headers[looked.name]; ok {
 			h[looked.key] = []string{value}

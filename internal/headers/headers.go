@@ -31,9 +31,16 @@ type Config struct {
 	// Families are names of "x-auth-request", "x-forwarded" and "remote".
 	Families []string
 
+	// Custom are further headers, each with the source of its value: "user",
+	// "email", "preferred_username", "name", "groups" or "claims.PATH".
+	Custom []Source
+
 	PassAccessToken bool // as X-Auth-Request-Access-Token
 	PassIDToken     bool // as Authorization: Bearer
 }
+
+// Source is a header and where its value comes from.
+type Source struct{ Name, From string }
 
 // New returns a renderer for the configured headers. It passes over a family
 // that it does not know; the configuration has refused it.
@@ -58,6 +65,9 @@ func New(cfg Config) *Renderer {
 			r.add("Remote-Name", name)
 			r.add("Remote-Groups", groups)
 		}
+	}
+	for _, custom := range cfg.Custom {
+		r.add(custom.Name, source(custom.From))
 	}
 	if cfg.PassAccessToken {
 		r.add("X-Auth-Request-Access-Token", accessToken)

@@ -67,7 +67,9 @@ func FuzzParseClaims(f *testing.F) {
 			t.Errorf("%q: %s", data, diff)
 		}
 		for name := range got {
-			got.lookup(name + ".x")
+			if len(name) < 100 { // paths are configured, and short
+				got.lookup(name + ".x")
+			}
 			_, _ = got.date(name)
 			_, _ = got.texts(name)
 		}

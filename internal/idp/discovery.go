@@ -17,6 +17,7 @@ import (
 const (
 	backOffFirst = time.Second
 	backOffLast  = 5 * time.Second
+	lookAgain    = time.Minute
 
 	// patience is how long a login waits for the first attempt to discover the
 	// provider, and patienceDown once an attempt has failed: a sign-in page that
@@ -51,14 +52,20 @@ type attempt struct {
 }
 
 // Run discovers the provider and fetches its keys, trying again after one to
-// five seconds until both have worked once. It returns when the context ends.
-// Nothing depends on Run; it only spares the first login the wait. What was
-// discovered is kept as long as the process runs; keys are renewed.
+// five seconds until both have worked once, and then looks again every minute,
+// because endpoints move and Trouble wants to know. It returns when the context
+// ends. Nothing depends on Run; it only spares the first login the wait.
 func (p *Provider) Run(ctx context.Context) {
 	defer p.client.CloseIdleConnections()
 	for wait := backOffFirst; p.warm(ctx) != nil; wait = min(2*wait, backOffLast) {
 		if sleep(ctx, wait/2+rand.N(wait/2)) != nil {
 			return
+		}
+	}
+	for p.conf.Discovery && sleep(ctx, lookAgain) == nil {
+		select {
+		case <-p.attempt(0).done:
+		case <-ctx.Done():
 		}
 	}
 	<-ctx.Done()
@@ -89,6 +96,17 @@ func (p *Provider) Ready() error {
 	defer p.discovery.mu.Unlock()
 	if p.discovery.failed == nil {
 		return unavailable(partDiscovery, errors.New("not finished yet"))
+	}
+	return unavailable(partDiscovery, p.discovery.failed)
+}
+
+// Trouble returns why the provider, which was reached before, could not be
+// reached the last time, and nil when it could. Who is signed in does not need it.
+func (p *Provider) Trouble() error {
+	p.discovery.mu.Lock()
+	defer p.discovery.mu.Unlock()
+	if p.meta.Load() == nil || p.discovery.failed == nil {
+		return nil
 	}
 	return unavailable(partDiscovery, p.discovery.failed)
 }
@@ -155,8 +173,9 @@ func (p *Provider) discover(a *attempt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {
-		p.meta.Store(meta)
-		p.log.Info("the provider was discovered", "issuer", p.conf.IssuerURL)
+		if known := p.meta.Swap(meta) != nil; !known || d.failed != nil {
+			p.log.Info("the provider was discovered", "issuer", p.conf.IssuerURL)
+		}
 	} else if d.failed == nil || d.failed.Error() != err.Error() {
 		p.log.Warn("the provider could not be discovered; trying on", "issuer", p.conf.IssuerURL, "cause", err)
 	}

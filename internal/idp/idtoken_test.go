@@ -104,6 +104,9 @@ func TestIDToken(t *testing.T) {
 		{"OIDC-7 at_hash empty", claim("at_hash", ""), ReasonAccessHash},
 		{"OIDC-7 at_hash absent", claim("at_hash", nil), ""},
 		{"auth_time is a string", claim("auth_time", "yesterday"), ReasonClaims},
+		{"go-oidc has a say: distributed claim without its source", claim("_claim_names", map[string]any{"address": "src1"}), ReasonClaims},
+		{"sid is no string", claim("sid", 1), ReasonClaims},
+		{"acr is no string", claim("acr", 1), ReasonClaims},
 
 		{"TOK-5 exp 55 s ago", inFromNow("exp", -55), ""},
 		{"TOK-5 exp 120 s ago", inFromNow("exp", -120), ReasonExpired},

@@ -164,18 +164,24 @@ func TestRotationIsOneFetchForAll(t *testing.T) {
 }
 
 func TestLoginWaitsOutTheCoolDown(t *testing.T) {
-	op := startOP(t)
-	p := rp(t, op)
-	p.keys.coolDown = 400 * time.Millisecond
-	if _, err := signIn(t, op, p); err != nil {
-		t.Fatal(err)
-	}
-	op.Rotate()
-	if _, err := signIn(t, op, p); err != nil {
-		t.Errorf("JWK-2: a login right after a rotation: %v", err)
-	}
-	if n := op.Requests(idptest.JWKS); n != 2 {
-		t.Errorf("%d fetches", n)
+	for name, change := range map[string]func(*idptest.Behaviour){
+		"with a key id":    func(*idptest.Behaviour) {},
+		"without a key id": joseHeader("kid", nil),
+	} {
+		op := startOP(t)
+		op.Set(change)
+		p := rp(t, op)
+		p.keys.coolDown = 400 * time.Millisecond
+		if _, err := signIn(t, op, p); err != nil {
+			t.Fatal(err)
+		}
+		op.Rotate()
+		if _, err := signIn(t, op, p); err != nil {
+			t.Errorf("JWK-2: a login right after a rotation, %s: %v", name, err)
+		}
+		if n := op.Requests(idptest.JWKS); n != 2 {
+			t.Errorf("%d fetches", n)
+		}
 	}
 }
 
@@ -286,6 +292,27 @@ func TestKeysAreRenewedBesideTheirUse(t *testing.T) {
 	eventually(t, "the retired key is refused", func() bool { return verify(k, token) == ReasonUnknownKey })
 }
 
+func TestRenewalsDoNotPileUp(t *testing.T) {
+	op := startOP(t)
+	k, now := keysOf(t, op)
+	token := signed(op, "RS256", "rsa-1")
+	_ = verify(k, token)
+	op.Set(func(b *idptest.Behaviour) { b.Delay[idptest.JWKS] = time.Hour })
+	now.Advance(keysFresh)
+	for range 5 {
+		now.Advance(keysCoolDown)
+		if got := verify(k, token); got != "" {
+			t.Fatal(got)
+		}
+		eventually(t, "a slow fetch", func() bool { return op.Requests(idptest.JWKS) > 1 })
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.starts != 2 {
+		t.Errorf("JWK-2: %d fetches in flight", k.starts-1)
+	}
+}
+
 func TestClockSetBackDoesNotStopFetches(t *testing.T) {
 	op := startOP(t)
 	k, now := keysOf(t, op)
@@ -364,6 +391,7 @@ func TestParseKeys(t *testing.T) {
 		{"JWK-1 RSA exponent of 2", with("e", "Ag"), false},
 		{"JWK-1 RSA exponent of 3", with("e", "Aw"), true},
 		{"JWK-1 RSA exponent too long", with("e", "AQAAAAE"), false},
+		{"JWK-1 RSA exponent of nine bytes", with("e", "AQAAAAAAAQAB"), false},
 		{"JWK-1 RSA without an exponent", with("e", nil), false},
 		{"JWK-1 modulus is no base64url", with("n", "!!!"), false},
 		{"JWK-1 point off its curve", map[string]any{"kty": "EC", "crv": "P-256", "x": strings.Repeat("A", 43), "y": strings.Repeat("A", 43)}, false},

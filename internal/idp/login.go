@@ -39,7 +39,6 @@ type Login struct {
 	User      auth.User
 	Tokens    auth.Tokens
 	SessionID string // sid, the provider's name of its session; "" when it gave none
-	ACR       string // acr, how the user proved who they are; "" when it did not say
 }
 
 // AuthURL returns where to send the browser: the authorization request of f
@@ -110,7 +109,6 @@ func (p *Provider) Login(ctx context.Context, f Flow, cb Callback, redirectURI s
 		User:      user,
 		Tokens:    auth.Tokens{Access: secret.Secret(token.AccessToken), ID: secret.Secret(raw), Refresh: secret.Secret(token.RefreshToken)},
 		SessionID: id.sessionID,
-		ACR:       id.acr,
 	}, nil
 }
 

@@ -70,6 +70,7 @@ type Provider struct {
 	keys   *Keys
 	log    *slog.Logger
 
+	kept      atomic.Pointer[[]string] // see Keep
 	meta      atomic.Pointer[metadata] // nil until discovery has succeeded
 	discovery discovery
 }
@@ -94,7 +95,7 @@ func New(cfg Config) (*Provider, error) {
 	if !cfg.Discovery {
 		p.meta.Store(cfg.undiscovered())
 	}
-	p.warnInsecure()
+	p.warnPlain()
 	return p, nil
 }
 
@@ -217,15 +218,11 @@ func (c Config) plainIssuer() bool {
 	return err == nil && u.Scheme == "http"
 }
 
-func (p *Provider) warnInsecure() {
+// warnPlain says once that the issuer is reached without TLS. The options that
+// weaken security by name are announced by whoever starts the process.
+func (p *Provider) warnPlain() {
 	if u, err := url.Parse(p.conf.IssuerURL); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		p.log.Warn("the issuer URL is http: whoever is on the way can sign in as anybody", "issuer", p.conf.IssuerURL)
-	}
-	if p.conf.InsecureSkipTLSVerify {
-		p.log.Warn("certificates of the provider are not verified: whoever is on the way can sign in as anybody")
-	}
-	if p.conf.InsecureAllowUnverifiedEmail {
-		p.log.Warn("e-mail addresses that the provider did not verify are believed")
 	}
 }
 

@@ -50,7 +50,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestNewWarnsOfWhatIsInsecure(t *testing.T) {
+func TestNewWarnsOfPlainHTTP(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*Config)
@@ -61,8 +61,6 @@ func TestNewWarnsOfWhatIsInsecure(t *testing.T) {
 		{"http on localhost", func(c *Config) { c.IssuerURL = "http://dex.doorward.localhost:5556" }, ""},
 		{"OIDC-9 http elsewhere", func(c *Config) { c.IssuerURL = "http://id.example.com" }, "the issuer URL is http"},
 		{"OIDC-9 http on a name that ends like localhost", func(c *Config) { c.IssuerURL = "http://evillocalhost" }, "the issuer URL is http"},
-		{"CFG-2 no certificates", func(c *Config) { c.InsecureSkipTLSVerify = true }, "not verified"},
-		{"CFG-2 unverified e-mail", func(c *Config) { c.InsecureAllowUnverifiedEmail = true }, "are believed"},
 	} {
 		log := &logBuffer{}
 		conf := Config{Name: "corp", IssuerURL: "https://id.example.com", ClientID: "c", Discovery: true, Log: logTo(log)}

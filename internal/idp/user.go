@@ -40,6 +40,8 @@ func (p *Provider) user(ctx context.Context, meta *metadata, id idToken, access 
 		PreferredUsername: firstText(sources, "preferred_username"),
 		Name:              firstText(sources, "name"),
 		Groups:            p.groups(sources, id.subject),
+		Claims:            p.keep(sources),
+		ACR:               id.acr,
 		AuthTime:          id.authTime,
 	}, nil
 }

@@ -307,6 +307,9 @@ func TestUserinfoAnswers(t *testing.T) {
 			op.Set(func(b *idptest.Behaviour) { b.UserinfoOnly = []string{"groups"} })
 			op.Set(tt.change)
 			login, err := signIn(t, op, rp(t, op))
+			if tt.name == "signed answer" && !strings.Contains(err.Error(), "userinfo_signed_response_alg") {
+				t.Errorf("the operator is not told what to change: %v", err)
+			}
 			if reason(err) != tt.want || len(login.User.Groups) != tt.groups {
 				t.Errorf("got %v, %v", login.User.Groups, err)
 			}
@@ -354,7 +357,7 @@ func TestAuthTimeAndACR(t *testing.T) {
 		b.Claims = func(c map[string]any) { c["auth_time"], c["acr"] = 1700000000, "mfa"; delete(c, "sid") }
 	})
 	login, err := signIn(t, op, rp(t, op))
-	if err != nil || !login.User.AuthTime.Equal(time.Unix(1700000000, 0)) || login.ACR != "mfa" || login.SessionID != "" {
+	if err != nil || !login.User.AuthTime.Equal(time.Unix(1700000000, 0)) || login.User.ACR != "mfa" || login.SessionID != "" {
 		t.Errorf("%+v, %v", login, err)
 	}
 	op.Set(claim("auth_time", nil))

@@ -55,5 +55,10 @@ func (p *Provider) lacks(id claims) bool {
 			return true
 		}
 	}
+	for _, path := range p.keeps() {
+		if _, there := id.lookup(path); !there {
+			return true
+		}
+	}
 	return false
 }

@@ -3,13 +3,14 @@ package policy
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 )
 
 // TestEmailRules asks a rule for one domain and one address.
 func TestEmailRules(t *testing.T) {
-	set := New([]Rule{{Hosts: []string{"a.test"}, Allow: &Allow{Emails: []string{"Ada@Partner.org"}, EmailDomains: []string{"Example.com"}}}}, nil)
+	set := New([]Rule{{Hosts: []string{"a.test"}, Allow: &Allow{Emails: []string{"Ada@Partner.org"}, EmailDomains: []string{"Example.com"}}}}, nil, time.Now)
 	for _, tt := range []struct {
 		name  string
 		email string

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -155,7 +156,7 @@ func FuzzPath(f *testing.F) {
 		{Name: "public", Hosts: []string{"app.test"}, Paths: []string{"/public/**", "/healthz"}, Public: true},
 		{Name: "admin", Hosts: []string{"app.test"}, Paths: []string{"/admin/**", "/admin"}, Allow: &Allow{Groups: []string{"ops"}}},
 		{Name: "members", Hosts: []string{"app.test"}, Paths: []string{"/members/**", "/public/**"}, Allow: &Allow{Any: true}},
-	}, nil)
+	}, nil, time.Now)
 	users := []auth.User{{}, {Subject: "1"}, {Subject: "2", Groups: []string{"ops"}}}
 	f.Fuzz(func(t *testing.T, path string) {
 		reading, ok := secondReading(path)
@@ -178,7 +179,7 @@ func FuzzPath(f *testing.F) {
 				}
 				continue
 			}
-			plain := (Governing{first: set.match("app.test", "GET", reading, false)}).Decide(auth.Request{}, user)
+			plain := (Governing{set: set, first: set.match("app.test", "GET", reading, false)}).Decide(auth.Request{}, user)
 			if rank(got.Verdict) > rank(plain.Verdict) {
 				t.Errorf("PATH-2: %q gives %v, and %q, which it may mean, %v", path, got, reading, plain)
 			}

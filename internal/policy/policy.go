@@ -3,8 +3,10 @@
 package policy
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -20,22 +22,44 @@ type Rule struct {
 	Public bool
 	Deny   bool
 	Allow  *Allow
+
+	// What a login has to be like: one of these ACRs, at most MaxAge old, at this
+	// provider. A session that falls short is asked for another login.
+	ACR      []string
+	MaxAge   time.Duration // 0: any age
+	Provider string
+
+	// NoRedirect never sends anybody to a login: the hosts are an API.
+	NoRedirect bool
+
+	// CORS are origins whose preflight requests need no login. A preflight carries
+	// no cookie, so it could not have one.
+	CORS []string
+
+	// Title and Icon are for the card in the list of apps.
+	Title string
+	Icon  string // an address, or ""
 }
 
 // Allow says who is admitted. The values of a list are alternatives; a list
-// that is not set does not restrict. (Emails or EmailDomains) and Groups must
-// both hold. E-mail addresses are compared without regard to ASCII case.
+// that is not set does not restrict. (Emails or EmailDomains), Groups, Claims,
+// Networks and When must all hold. E-mail addresses are compared without regard
+// to ASCII case.
 type Allow struct {
-	Any          bool // anyone who is signed in
+	Any          bool // anyone who is signed in, and for whom the rest holds
 	Emails       []string
 	EmailDomains []string
 	Groups       []string
+	Claims       map[string][]string // dotted path to the alternatives of its value
+	Networks     []netip.Prefix      // of the client
+	When         *Condition
 }
 
 // Set is a compiled list of rules; the first that matches a request governs it.
 // It is immutable and may be used by many goroutines.
 type Set struct {
 	rules []rule
+	now   func() time.Time
 
 	// Indexes into rules, ascending, by host and by the domain of a wildcard, so
 	// that a request looks only at the rules that name its host.
@@ -47,9 +71,10 @@ type Set struct {
 }
 
 // New compiles rules. defaultHosts stand in for the hosts of a rule that names
-// none.
-func New(rules []Rule, defaultHosts []string) *Set {
+// none, and now tells how old a login is.
+func New(rules []Rule, defaultHosts []string, now func() time.Time) *Set {
 	s := &Set{
+		now:         now,
 		exact:       map[string][]int{},
 		wildcard:    map[string][]int{},
 		unknownHost: rule{denial: auth.UnknownHost},
@@ -76,6 +101,24 @@ func New(rules []Rule, defaultHosts []string) *Set {
 	return s
 }
 
+// Claims are the dotted paths of all claims that the rules look at.
+func (s *Set) Claims() []string {
+	var paths []string
+	for _, r := range s.rules {
+		if r.Allow == nil {
+			continue
+		}
+		for path := range r.Allow.Claims {
+			paths = append(paths, path)
+		}
+		if r.Allow.When != nil {
+			paths = append(paths, r.Allow.When.Claims()...)
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
 // Match returns what governs req. Every request is governed by something: a
 // host that no rule names, and a path that no rule covers, by a denial.
 //
@@ -83,13 +126,14 @@ func New(rules []Rule, defaultHosts []string) *Set {
 // came, and as a server behind the gateway might read it (SECURITY.md PATH-2).
 func (s *Set) Match(req auth.Request) Governing {
 	if canonical(req.Path) {
-		return Governing{first: s.match(req.Host, req.Method, req.Path, false)}
+		return Governing{set: s, first: s.match(req.Host, req.Method, req.Path, false)}
 	}
 	reread, ok := secondReading(req.Path)
 	if !ok {
-		return Governing{first: &s.unreadable}
+		return Governing{set: s, first: &s.unreadable}
 	}
 	return Governing{
+		set:    s,
 		first:  s.match(req.Host, req.Method, req.Path, true),
 		second: s.match(req.Host, req.Method, reread, true),
 	}
@@ -126,13 +170,10 @@ func (s *Set) match(host, method, path string, odd bool) *rule {
 // cursor walks the rules that name a host in the order of the file, by merging
 // the few lists that the host's own name and its parent domains have.
 type cursor struct {
-	lists [maxLabels][]int
-	n     int
+	near [8][]int // as many as anybody has, without allocating
+	n    int
+	far  [][]int
 }
-
-// maxLabels bounds the parent domains that are looked up: a host name of 253
-// bytes has at most 127 labels, but nobody writes rules for more than these.
-const maxLabels = 16
 
 func (s *Set) candidates(host string) cursor {
 	var c cursor
@@ -148,60 +189,40 @@ func (s *Set) candidates(host string) cursor {
 }
 
 func (c *cursor) add(list []int) {
-	if len(list) > 0 && c.n < len(c.lists) {
-		c.lists[c.n] = list
+	switch {
+	case len(list) == 0:
+	case c.n < len(c.near):
+		c.near[c.n] = list
 		c.n++
+	default:
+		c.far = append(c.far, list)
 	}
 }
 
 // next returns the lowest index that is left, and -1 at the end.
 func (c *cursor) next() int {
-	lowest := -1
-	for _, list := range c.lists[:c.n] {
-		if len(list) > 0 && (lowest < 0 || list[0] < lowest) {
-			lowest = list[0]
-		}
-	}
-	if lowest < 0 {
-		return -1
-	}
-	for i, list := range c.lists[:c.n] {
-		if len(list) > 0 && list[0] == lowest {
-			c.lists[i] = list[1:]
-		}
-	}
+	lowest := least(-1, c.near[:c.n])
+	lowest = least(lowest, c.far)
+	pass(lowest, c.near[:c.n])
+	pass(lowest, c.far)
 	return lowest
 }
 
-// Governing is the rule that governs a request or, for a path that can be read
-// in two ways, the rules of both readings. The zero Governing denies.
-type Governing struct {
-	first, second *rule
-}
-
-// Public reports whether the request may pass without anybody signed in.
-func (g Governing) Public() bool {
-	return g.first != nil && g.first.Public && g.second == nil
-}
-
-// Name is the name of the rule that decides, "" when none covers the request.
-func (g Governing) Name() string {
-	if g.first == nil {
-		return ""
-	}
-	return g.first.Name
-}
-
-// Decide judges user on req. Where two rules govern, both must admit the user.
-func (g Governing) Decide(req auth.Request, user auth.User) auth.Judgement {
-	if g.first == nil {
-		return auth.Judgement{Reason: auth.NoRule}
-	}
-	judgement := g.first.decide(req, user)
-	if g.second != nil && judgement.Verdict != auth.Deny {
-		if other := g.second.decide(req, user); other.Verdict != auth.Allow {
-			return other
+// least returns the lowest of best and the heads of lists; -1 is none.
+func least(best int, lists [][]int) int {
+	for _, list := range lists {
+		if len(list) > 0 && (best < 0 || list[0] < best) {
+			best = list[0]
 		}
 	}
-	return judgement
+	return best
+}
+
+// pass removes index from the heads of lists.
+func pass(index int, lists [][]int) {
+	for i, list := range lists {
+		if len(list) > 0 && list[0] == index {
+			lists[i] = list[1:]
+		}
+	}
 }

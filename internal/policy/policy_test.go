@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -25,7 +26,7 @@ func house() *Set {
 		{Name: "no exactly-one", Hosts: []string{"empty.example.com"}},
 		{Name: "unrestricted by mistake", Hosts: []string{"mistake.example.com"}, Allow: &Allow{}},
 		{Name: "both", Hosts: []string{"both.example.com"}, Public: true, Deny: true},
-	}, []string{"home.example.com", "*.home.example.com"})
+	}, []string{"home.example.com", "*.home.example.com"}, time.Now)
 }
 
 func TestMatch(t *testing.T) {
@@ -106,7 +107,7 @@ func TestZeroValues(t *testing.T) {
 	if got := (Governing{}).Decide(req, user); got.Verdict != auth.Deny || (Governing{}).Public() {
 		t.Errorf("the zero Governing gives %v", got)
 	}
-	if got := New(nil, nil).Match(req).Decide(req, user); got != (auth.Judgement{Reason: auth.UnknownHost}) {
+	if got := New(nil, nil, time.Now).Match(req).Decide(req, user); got != (auth.Judgement{Reason: auth.UnknownHost}) {
 		t.Errorf("no rules give %v", got)
 	}
 }
@@ -136,7 +137,7 @@ func TestAdmits(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			req := auth.Request{Method: "GET", Host: "a.test", Path: "/"}
-			got := New([]Rule{{Hosts: []string{"a.test"}, Allow: &tt.allow}}, nil).Match(req).Decide(req, tt.user)
+			got := New([]Rule{{Hosts: []string{"a.test"}, Allow: &tt.allow}}, nil, time.Now).Match(req).Decide(req, tt.user)
 			if got.Reason.Code != tt.want || (got.Verdict == auth.Allow) != (tt.want == "admitted") {
 				t.Errorf("got %v, want %s", got, tt.want)
 			}
@@ -182,7 +183,7 @@ func TestNarrowed(t *testing.T) {
 				{Hosts: []string{"closed.test"}, Deny: true},
 				{Hosts: []string{"list.test"}, Allow: &Allow{Groups: []string{"board"}}},
 				{Hosts: []string{"public.test"}, Public: true},
-			}, nil)
+			}, nil, time.Now)
 			req := auth.Request{Method: "GET", Host: tt.host, Path: "/", Narrow: tt.narrow}
 			got := set.Match(req).Decide(req, tt.user)
 			if got.Reason.Code != tt.want || (got.Verdict == auth.Allow) != (tt.want == "admitted") {
@@ -217,7 +218,7 @@ func TestIndex(t *testing.T) {
 			})
 		}
 		defaults := pick(patterns)
-		set := New(rules, defaults)
+		set := New(rules, defaults, time.Now)
 		for _, host := range hosts {
 			for _, path := range paths {
 				req := auth.Request{Host: host, Method: "GET", Path: path}
@@ -264,7 +265,7 @@ func BenchmarkMatch(b *testing.B) {
 	for i := range 1000 {
 		rules = append(rules, Rule{Hosts: []string{fmt.Sprintf("app%d.example.com", i)}, Allow: &Allow{Any: true}})
 	}
-	set := New(rules, nil)
+	set := New(rules, nil, time.Now)
 	for _, bb := range []struct{ name, path string }{
 		{"canonical", "/dashboards/team/42"},
 		{"escaped", "/a%20b/J%C3%B6rg"},

@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -15,6 +17,10 @@ type rule struct {
 
 	emails, domains map[string]bool // in lower case
 	groups          map[string]bool
+
+	// unrestricted is an allow without a word about whom: a mistake that must not
+	// admit everybody.
+	unrestricted bool
 }
 
 func compile(r Rule) rule {
@@ -29,6 +35,7 @@ func compile(r Rule) rule {
 		c.emails = set(r.Allow.Emails, lowerASCII)
 		c.domains = set(r.Allow.EmailDomains, lowerASCII)
 		c.groups = set(r.Allow.Groups, strings.Clone)
+		c.unrestricted = !r.Allow.Any && len(c.emails)+len(c.domains)+len(c.groups)+len(r.Allow.Claims)+len(r.Allow.Networks) == 0 && r.Allow.When == nil
 	}
 	return c
 }
@@ -43,7 +50,7 @@ func set(values []string, normal func(string) string) map[string]bool {
 
 // covers reports whether the rule is about this method and path.
 func (r *rule) covers(method, path string) bool {
-	if len(r.Methods) > 0 && !slices.Contains(r.Methods, method) {
+	if !r.coversMethod(method) {
 		return false
 	}
 	if len(r.paths) == 0 {
@@ -57,7 +64,11 @@ func (r *rule) covers(method, path string) bool {
 	return false
 }
 
-func (r *rule) decide(req auth.Request, user auth.User) auth.Judgement {
+func (r *rule) coversMethod(method string) bool {
+	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
+}
+
+func (r *rule) decide(req auth.Request, user auth.User, now func() time.Time) auth.Judgement {
 	if r.denial.Code != "" {
 		return auth.Judgement{Reason: r.denial}
 	}
@@ -65,25 +76,45 @@ func (r *rule) decide(req auth.Request, user auth.User) auth.Judgement {
 	if r.Public && !narrowed {
 		return auth.Judgement{Verdict: auth.Allow, Reason: auth.Public}
 	}
+	if req.Preflight && slices.Contains(r.CORS, req.Origin) {
+		return auth.Judgement{Verdict: auth.Allow, Reason: auth.Preflight}
+	}
 	if user.Nobody() {
 		return auth.Judgement{Verdict: auth.SignIn, Reason: auth.NotSignedIn}
 	}
-	if reason, ok := r.admits(user); !ok {
+	if reason, ok := r.admits(req, user); !ok {
 		return auth.Judgement{Reason: reason}
 	}
 	if narrowed && !withinNarrowing(req.Narrow, user) {
 		return auth.Judgement{Reason: auth.Narrowed}
 	}
+	if reason, ok := r.trusts(user, now); !ok {
+		return auth.Judgement{Verdict: auth.SignIn, Reason: reason}
+	}
 	return auth.Judgement{Verdict: auth.Allow, Reason: auth.Admitted}
 }
 
-// admits reports whether the lists of the rule hold for user, and which one
-// failed first.
-func (r *rule) admits(user auth.User) (auth.Reason, bool) {
-	if r.Public || r.Allow.Any {
+// trusts reports whether the login of user is what the rule asks for. Who falls
+// short can sign in again, so it is asked only of who may enter at all.
+func (r *rule) trusts(user auth.User, now func() time.Time) (auth.Reason, bool) {
+	switch {
+	case r.Provider != "" && user.Provider != r.Provider:
+		return auth.OtherProvider, false
+	case len(r.ACR) > 0 && !slices.Contains(r.ACR, user.ACR):
+		return auth.LoginTooWeak, false
+	case r.MaxAge > 0 && (user.AuthTime.IsZero() || now().Sub(user.AuthTime) > r.MaxAge):
+		return auth.LoginTooOld, false
+	}
+	return auth.Admitted, true
+}
+
+// admits reports whether the conditions of the rule hold, and which one failed
+// first.
+func (r *rule) admits(req auth.Request, user auth.User) (auth.Reason, bool) {
+	if r.Public {
 		return auth.Admitted, true
 	}
-	if len(r.emails)+len(r.domains) == 0 && len(r.groups) == 0 {
+	if r.unrestricted {
 		return auth.RuleDenies, false
 	}
 	if len(r.emails)+len(r.domains) > 0 {
@@ -98,7 +129,29 @@ func (r *rule) admits(user auth.User) (auth.Reason, bool) {
 	if len(r.groups) > 0 && !slices.ContainsFunc(user.Groups, func(g string) bool { return r.groups[g] }) {
 		return auth.GroupMissing, false
 	}
+	for path, wanted := range r.Allow.Claims {
+		if !holds(user.Claims, path, wanted) {
+			return auth.ClaimMissing, false
+		}
+	}
+	if len(r.Allow.Networks) > 0 && !within(req.Client, r.Allow.Networks) {
+		return auth.NetworkOutside, false
+	}
+	if r.Allow.When != nil {
+		return r.Allow.When.holds(req, user)
+	}
 	return auth.Admitted, true
+}
+
+// within reports whether addr lies in one of the networks. An address that is
+// not known lies in none.
+func within(addr netip.Addr, networks []netip.Prefix) bool {
+	for _, network := range networks {
+		if network.Contains(addr) {
+			return true
+		}
+	}
+	return false
 }
 
 func unrestricted(n auth.Narrowing) bool {

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/go-chi/chi/v5"
@@ -18,10 +19,21 @@ type Admin struct {
 	Metrics  *telemetry.Metrics
 
 	draining atomic.Bool
+	stale    atomic.Pointer[string]
 }
 
 // Drain makes the process not ready, while it goes on serving what still comes.
 func (a *Admin) Drain() { a.draining.Store(true) }
+
+// Stale says what is wrong with the configuration file while an older one is in
+// force; "" is that nothing is.
+func (a *Admin) Stale(mistake string) {
+	if mistake == "" {
+		a.stale.Store(nil)
+		return
+	}
+	a.stale.Store(&mistake)
+}
 
 // Handler serves /healthz, /readyz and /metrics.
 func (a *Admin) Handler() http.Handler {
@@ -36,21 +48,26 @@ func (a *Admin) Handler() http.Handler {
 }
 
 // ready answers 503 with a line for each part that keeps Doorward from serving.
-// A provider that was reached once and is down now is a line with 200: whoever is
-// signed in is still served.
+// What does not keep it from serving whoever is signed in is a line with 200: a
+// provider that was reached once and is down now, a file with mistakes.
 func (a *Admin) ready(w http.ResponseWriter, _ *http.Request) {
-	notReady := a.Provider.Ready()
-	switch {
-	case a.draining.Load():
-		plain(w, http.StatusServiceUnavailable)
-		_, _ = fmt.Fprintln(w, "shutting down")
-	case notReady != nil:
-		plain(w, http.StatusServiceUnavailable)
-		_, _ = fmt.Fprintf(w, "provider %s: %v\n", a.Provider.Name(), notReady)
-	default:
-		plain(w, http.StatusOK)
-		_, _ = fmt.Fprintln(w, "ok")
+	status, lines := http.StatusOK, []string{}
+	if a.draining.Load() {
+		status, lines = http.StatusServiceUnavailable, append(lines, "shutting down")
 	}
+	if err := a.Provider.Ready(); err != nil {
+		status, lines = http.StatusServiceUnavailable, append(lines, fmt.Sprintf("provider %s: %v", a.Provider.Name(), err))
+	} else if err := a.Provider.Trouble(); err != nil {
+		lines = append(lines, fmt.Sprintf("provider %s, which sessions do not need: %v", a.Provider.Name(), err))
+	}
+	if mistake := a.stale.Load(); mistake != nil {
+		lines = append(lines, "configuration file, an older one is in force: "+*mistake)
+	}
+	if len(lines) == 0 {
+		lines = append(lines, "ok")
+	}
+	plain(w, status)
+	_, _ = fmt.Fprintln(w, strings.Join(lines, "\n"))
 }
 
 func plain(w http.ResponseWriter, status int) {

@@ -120,21 +120,30 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, site auth.Site, 
 }
 
 // admits reports whether the rules let user in at target, as far as it is the
-// account that they object to. Many gateways can only show their own page for a
-// 403, so this is where a person hears why, and of another account.
+// account or the login that they object to. Many gateways can only show their own
+// page for a 403, so this is where a person hears why, and of another account. A
+// provider that gave no stronger login than before is asked once, not for ever.
 func (s *Server) admits(r *http.Request, site auth.Site, target string, user auth.User) (auth.Reason, bool) {
+	req, ok := asRequest(site, target)
+	if !ok {
+		return auth.Reason{}, true
+	}
+	req.Client = s.Gateway.Proxies.ClientOf(r)
+	judgement := s.Gate.Judge(req, user)
+	switch judgement.Reason {
+	case auth.EmailUnverified, auth.EmailNotAllowed, auth.GroupMissing, auth.ClaimMissing,
+		auth.ConditionFailed, auth.ConditionError, auth.LoginTooWeak, auth.LoginTooOld, auth.OtherProvider:
+		return judgement.Reason, false
+	}
+	return auth.Reason{}, true
+}
+
+// asRequest is what a browser will ask for when it is sent to target.
+func asRequest(site auth.Site, target string) (auth.Request, bool) {
 	if strings.HasPrefix(target, "/") {
 		target = site.Origin() + target
 	}
 	target, _, _ = strings.Cut(target, "#")
-	req := auth.Request{Method: http.MethodGet, Client: s.Gateway.Proxies.ClientOf(r)}
-	if !gateway.ReadAddress(target, &req) {
-		return auth.Reason{}, true
-	}
-	judgement := s.Gate.Judge(req, user)
-	switch judgement.Reason {
-	case auth.EmailUnverified, auth.EmailNotAllowed, auth.GroupMissing:
-		return judgement.Reason, false
-	}
-	return auth.Reason{}, true
+	req := auth.Request{Method: http.MethodGet}
+	return req, gateway.ReadAddress(target, &req)
 }

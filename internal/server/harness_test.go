@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"io"
@@ -50,6 +51,7 @@ type house struct {
 // options change the house before it is built.
 type options struct {
 	allow      policy.Allow
+	rules      []policy.Rule // instead of allow
 	sites      auth.Sites
 	prefix     string
 	signInPage bool
@@ -110,7 +112,6 @@ func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
 	metrics := telemetry.NewMetrics("test")
 	g := &gate.Gate{
 		Sessions: sessions, Sites: opt.sites, Log: log, Metrics: metrics, StartPath: opt.prefix + "/start",
-		Nobody: render.Render(auth.User{}, auth.Tokens{}),
 	}
 	redirects := &redirect.Rules{Prefix: opt.prefix}
 	var hosts []string
@@ -121,7 +122,14 @@ func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
 			hosts = append(hosts, site.CookieDomain, "*."+site.CookieDomain)
 		}
 	}
-	g.Govern(policy.New([]policy.Rule{{Name: "all", Allow: &opt.allow}}, hosts))
+	rules := opt.rules
+	if rules == nil {
+		rules = []policy.Rule{{Name: "all", Allow: &opt.allow}}
+	}
+	g.Govern(&gate.Rules{
+		Nobody: render.Render(auth.User{}, auth.Tokens{}),
+		Set:    policy.New(rules, hosts, h.clock.Now),
+	})
 	return &server.Server{
 		Gate: g, Sessions: sessions, Flows: flows, Provider: provider, Sites: opt.sites,
 		Gateway:   gateway.Settings{Proxies: gateway.Proxies{netip.MustParsePrefix("127.0.0.0/8")}},
@@ -148,9 +156,11 @@ type browser struct {
 func (h *house) browser() *browser {
 	jar, err := cookiejar.New(nil)
 	h.must(err)
-	dial := func(network, _ string) (net.Conn, error) { return net.Dial(network, h.addr) }
+	dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, h.addr)
+	}
 	transport := &http.Transport{
-		Dial:            dial,
+		DialContext:     dial,
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}
 	h.t.Cleanup(transport.CloseIdleConnections)

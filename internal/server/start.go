@@ -3,6 +3,8 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/gateway"
@@ -36,11 +38,30 @@ func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
 			RetryURL: s.link(site, "/start", "rd", target), RetryLabel: "Sign in",
 		}
 	}
-	extra := url.Values{}
+	extra := s.asksFor(site, target)
 	if prompt := query.Get("prompt"); prompt == "login" || prompt == "select_account" {
 		extra.Set("prompt", prompt)
 	}
 	return s.begin(w, r, site, target, extra, false)
+}
+
+// asksFor are the parameters with which the provider is told what kind of login
+// the rule of the target asks for (OpenID Connect Core section 3.1.2.1). They
+// come from the rule and not from the address, so that nobody can leave them out.
+func (s *Server) asksFor(site auth.Site, target string) url.Values {
+	extra := url.Values{}
+	req, ok := asRequest(site, target)
+	if !ok {
+		return extra
+	}
+	login := s.Gate.LoginFor(req)
+	if len(login.ACR) > 0 {
+		extra.Set("acr_values", strings.Join(login.ACR, " "))
+	}
+	if login.MaxAge > 0 {
+		extra.Set("max_age", strconv.Itoa(int(login.MaxAge.Seconds())))
+	}
+	return extra
 }
 
 func (s *Server) signInPage(w http.ResponseWriter, site auth.Site, target string) error {

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -50,33 +51,47 @@ func (c codec) Decode(name, value string, dst any) error {
 		return errNotOurs
 	}
 	var r record
-	if err := cbor.Unmarshal(plaintext, &r); err != nil {
+	if err := decoding.Unmarshal(plaintext, &r); err != nil {
 		return errNotOurs
 	}
 	*s = r.session()
 	return nil
 }
 
+// decoding reads nested claims as they were: maps with names, whole numbers as
+// int64.
+var decoding = func() cbor.DecMode {
+	mode, err := cbor.DecOptions{
+		DefaultMapType: reflect.TypeFor[map[string]any](), IntDec: cbor.IntDecConvertSignedOrFail,
+	}.DecMode()
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return mode
+}()
+
 func (c codec) binding(name string) string { return name + " " + c.scope }
 
 // record is a Session on the wire: small numbers for keys, nothing for what is
 // empty. A number is never used again for something else.
 type record struct {
-	ID                ID       `cbor:"1,keyasint"`
-	Created           int64    `cbor:"2,keyasint"` // Unix seconds
-	Expires           int64    `cbor:"3,keyasint"` // Unix seconds
-	Provider          string   `cbor:"4,keyasint,omitempty"`
-	Issuer            string   `cbor:"5,keyasint,omitempty"`
-	Subject           string   `cbor:"6,keyasint"`
-	User              string   `cbor:"7,keyasint,omitempty"` // when it differs from Subject
-	Email             string   `cbor:"8,keyasint,omitempty"`
-	PreferredUsername string   `cbor:"9,keyasint,omitempty"`
-	Name              string   `cbor:"10,keyasint,omitempty"`
-	Groups            []string `cbor:"11,keyasint,omitempty"`
-	AuthTime          int64    `cbor:"12,keyasint,omitempty"` // Unix seconds
-	ProviderSession   string   `cbor:"13,keyasint,omitempty"`
-	AccessToken       string   `cbor:"14,keyasint,omitempty"`
-	IDToken           string   `cbor:"15,keyasint,omitempty"`
+	ID                ID             `cbor:"1,keyasint"`
+	Created           int64          `cbor:"2,keyasint"` // Unix seconds
+	Expires           int64          `cbor:"3,keyasint"` // Unix seconds
+	Provider          string         `cbor:"4,keyasint,omitempty"`
+	Issuer            string         `cbor:"5,keyasint,omitempty"`
+	Subject           string         `cbor:"6,keyasint"`
+	User              string         `cbor:"7,keyasint,omitempty"` // when it differs from Subject
+	Email             string         `cbor:"8,keyasint,omitempty"`
+	PreferredUsername string         `cbor:"9,keyasint,omitempty"`
+	Name              string         `cbor:"10,keyasint,omitempty"`
+	Groups            []string       `cbor:"11,keyasint,omitempty"`
+	AuthTime          int64          `cbor:"12,keyasint,omitempty"` // Unix seconds
+	ProviderSession   string         `cbor:"13,keyasint,omitempty"`
+	AccessToken       string         `cbor:"14,keyasint,omitempty"`
+	IDToken           string         `cbor:"15,keyasint,omitempty"`
+	ACR               string         `cbor:"16,keyasint,omitempty"`
+	Claims            map[string]any `cbor:"17,keyasint,omitempty"`
 }
 
 func newRecord(s Session) record {
@@ -85,7 +100,7 @@ func newRecord(s Session) record {
 		Provider: s.User.Provider, Issuer: s.User.Issuer, Subject: s.User.Subject,
 		Email: s.User.Email, PreferredUsername: s.User.PreferredUsername, Name: s.User.Name,
 		Groups: s.User.Groups, ProviderSession: s.ProviderSession,
-		AccessToken: s.Tokens.Access.Reveal(), IDToken: s.Tokens.ID.Reveal(),
+		ACR: s.User.ACR, Claims: s.User.Claims, AccessToken: s.Tokens.Access.Reveal(), IDToken: s.Tokens.ID.Reveal(),
 	}
 	if s.User.ID != s.User.Subject {
 		r.User = s.User.ID
@@ -102,7 +117,7 @@ func (r record) session() Session {
 		User: auth.User{
 			Provider: r.Provider, Issuer: r.Issuer, Subject: r.Subject, ID: r.User,
 			Email: r.Email, PreferredUsername: r.PreferredUsername, Name: r.Name,
-			Groups: r.Groups,
+			Groups: r.Groups, ACR: r.ACR, Claims: r.Claims,
 		},
 		Tokens:          auth.Tokens{Access: secret.Secret(r.AccessToken), ID: secret.Secret(r.IDToken)},
 		ProviderSession: r.ProviderSession,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/sessions"
@@ -28,16 +29,22 @@ type CookieConfig struct {
 	// configuration passes it on.
 	KeepAccessToken, KeepIDToken bool
 
-	// Render makes the identity headers of a user.
-	Render func(auth.User, auth.Tokens) auth.Identity
+	// Render makes the identity headers of a user. SetRender replaces it.
+	Render Render
 
 	Now func() time.Time
 }
+
+// Render makes the identity headers of a user.
+type Render func(auth.User, auth.Tokens) auth.Identity
 
 // CookieStore keeps each session in one sealed cookie of its browser. Only what
 // ends a session early is kept here, in memory: sign-outs and last uses.
 type CookieStore struct {
 	CookieConfig
+	hostName   string // the full name of a cookie for one host
+	domainName string // and of one for a domain
+
 	sealer  *sealer
 	revoked revocations
 	used    uses
@@ -46,10 +53,20 @@ type CookieStore struct {
 	// hundred requests is decrypted and rendered once. Whether a session has
 	// expired, was ended or idled is asked each time.
 	opened *lru.Cache[openedKey, Session]
+	render atomic.Pointer[rendering]
 }
 
-// openedKey is everything that the content of a cookie depends on.
-type openedKey struct{ name, scope, value string }
+// rendering is a Render and how many there were before it.
+type rendering struct {
+	Render
+	generation int
+}
+
+// openedKey is everything that an opened cookie depends on.
+type openedKey struct {
+	name, scope, value string
+	generation         int
+}
 
 // Bounds of a cookie.
 const (
@@ -73,12 +90,23 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &CookieStore{
+	c := &CookieStore{
 		CookieConfig: cfg,
+		hostName:     cookiePrefix(cfg.Insecure, "") + cfg.Name,
+		domainName:   cookiePrefix(cfg.Insecure, "domain") + cfg.Name,
 		sealer:       sealer,
 		used:         uses{timeout: cfg.Idle, started: cfg.Now()},
 		opened:       opened,
-	}, nil
+	}
+	c.render.Store(&rendering{Render: cfg.Render})
+	return c, nil
+}
+
+// SetRender replaces how identity headers are made, for every session from now
+// on.
+func (c *CookieStore) SetRender(render Render) {
+	c.render.Store(&rendering{render, c.render.Load().generation + 1})
+	c.opened.Purge()
 }
 
 // Load returns the session that the request's cookie opens. Nobody signed in, an
@@ -112,7 +140,8 @@ func (c *CookieStore) lives(s Session, now time.Time) bool {
 
 // open returns what a cookie contains, with the identity rendered.
 func (c *CookieStore) open(name, scope, value string) (Session, bool) {
-	key := openedKey{name, scope, value}
+	render := c.render.Load()
+	key := openedKey{name, scope, value, render.generation}
 	if s, ok := c.opened.Get(key); ok {
 		return s, true
 	}
@@ -120,7 +149,7 @@ func (c *CookieStore) open(name, scope, value string) (Session, bool) {
 	if err := (codec{c.sealer, scope}).Decode(name, value, &s); err != nil || s.User.Nobody() {
 		return Session{}, false
 	}
-	s.Identity = c.Render(s.User, s.Tokens)
+	s.Identity = render.Render(s.User, s.Tokens)
 	// Not the whole header lines that these are parts of.
 	key.scope, key.value = strings.Clone(scope), strings.Clone(value)
 	c.opened.Add(key, s)
@@ -142,7 +171,7 @@ func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.S
 	if err := session.Save(r, w); err != nil {
 		return Session{}, err
 	}
-	s.Identity = c.Render(s.User, s.Tokens)
+	s.Identity = c.render.Load().Render(s.User, s.Tokens)
 	return s, nil
 }
 
@@ -179,7 +208,10 @@ func (c *CookieStore) Revoke(s Session) {
 
 // name is the full name of the session cookie of a site.
 func (c *CookieStore) name(site auth.Site) string {
-	return cookiePrefix(c.Insecure, site.CookieDomain) + c.Name
+	if site.CookieDomain == "" {
+		return c.hostName
+	}
+	return c.domainName
 }
 
 // cookiePrefix has the browser enforce what the cookie promises (RFC 6265bis

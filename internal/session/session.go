@@ -5,6 +5,7 @@ package session
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"log/slog"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -39,3 +40,7 @@ func NewID() ID {
 // String is the first half of the ID, enough to follow a session through a log
 // and too little to be one.
 func (id ID) String() string { return hex.EncodeToString(id[:8]) }
+
+// LogValue is String: a handler of log/slog that writes JSON does not ask for it
+// by itself, and would write the whole ID (LOG-2).
+func (id ID) LogValue() slog.Value { return slog.StringValue(id.String()) }

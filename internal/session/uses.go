@@ -41,9 +41,15 @@ func (u *uses) touch(s Session, now time.Time) (idle bool) {
 	if now.Sub(u.swept) > u.timeout {
 		u.sweep(now)
 	}
-	u.last[s.ID] = now
+	if len(u.last) < maxUses {
+		u.last[s.ID] = now
+	}
 	return false
 }
+
+// maxUses bounds the memory of last uses, at about 100 MB. A session beyond it
+// idles from its login on.
+const maxUses = 1 << 20
 
 // sweep forgets the sessions that have idled too long. They stay ended: what is
 // not known counts as used at a time that is earlier still.

@@ -17,6 +17,8 @@ type Metrics struct {
 	logins   *prometheus.CounterVec
 	signOuts prometheus.Counter
 	insecure *prometheus.GaugeVec
+	reloads  *prometheus.CounterVec
+	stale    prometheus.Gauge
 }
 
 // NewMetrics returns metrics in a registry of their own.
@@ -40,13 +42,21 @@ func NewMetrics(version string) *Metrics {
 			Help: "1 for each option in force that weakens security.",
 		}, []string{"option"}),
 	}
+	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "doorward_config_reloads_total",
+		Help: "Times the configuration file was read again, by result.",
+	}, []string{"result"})
+	m.stale = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "doorward_config_stale",
+		Help: "1 while the configuration file has mistakes and an older one is in force.",
+	})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "doorward_build_info",
 		Help:        "1, with the version as a label.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.checks, m.logins, m.signOuts, m.insecure, build,
+	m.registry.MustRegister(m.checks, m.logins, m.signOuts, m.insecure, m.reloads, m.stale, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -64,6 +74,17 @@ func (m *Metrics) SignOut() { m.signOuts.Inc() }
 
 // Insecure marks an option in force that weakens security.
 func (m *Metrics) Insecure(option string) { m.insecure.WithLabelValues(option).Set(1) }
+
+// Reload counts one reading of the configuration file.
+func (m *Metrics) Reload(ok bool) {
+	if ok {
+		m.reloads.WithLabelValues("success").Inc()
+		m.stale.Set(0)
+		return
+	}
+	m.reloads.WithLabelValues("mistakes").Inc()
+	m.stale.Set(1)
+}
 
 // Handler serves the metrics in the Prometheus exposition format.
 func (m *Metrics) Handler() http.Handler {

@@ -58,7 +58,8 @@ func withoutQuery(req *http.Request) string {
 	return req.URL.Scheme + "://" + req.URL.Host + req.URL.EscapedPath()
 }
 
-const deepLink = "/a%20b/c?x=1&y=%26&z=a+b;c,d"
+// deepLink has no semicolon: Traefik writes %3B for it.
+const deepLink = "/a%20b/c?x=1&y=%26&z=a+b,c"
 
 func (c *check) scriptIsRefused(ctx context.Context) error {
 	page, err := c.ada.Fetch(ctx, c.parts.AppURL+"/data", nil)

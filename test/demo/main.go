@@ -1,5 +1,5 @@
-// Command demo runs Doorward as in real life: Dex is the provider, nginx the
-// gateway, and a small app stands behind it. It installs what is missing, says
+// Command demo runs Doorward as in real life: Dex is the provider, nginx or another
+// program the gateway, and a small app stands behind it. It installs what is missing, says
 // what to open, and stops everything on Ctrl-C. With -check it signs in by itself
 // and ends with status 0 when every step went as it should.
 package main
@@ -22,9 +22,10 @@ import (
 func main() {
 	check := flag.Bool("check", false, "sign in by itself, print each step and exit")
 	binary := flag.String("doorward", "", "run this binary instead of building one")
+	gateway := flag.String("gateway", "nginx", "nginx, traefik, caddy, envoy or haproxy")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *binary, *check)
+	err := run(ctx, *binary, *gateway, *check)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -32,8 +33,12 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, binary string, check bool) error {
-	if err := install(ctx); err != nil {
+func run(ctx context.Context, binary, gateway string, check bool) error {
+	configuration, known := gateways()[gateway]
+	if !known {
+		return fmt.Errorf("no gateway %q: nginx, traefik, caddy, envoy or haproxy", gateway)
+	}
+	if err := install(ctx, gateway); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "doorward-demo-")
@@ -52,7 +57,7 @@ func run(ctx context.Context, binary string, check bool) error {
 	parts, err := stack.New(stack.Config{
 		Dir:     dir,
 		Binary:  binary,
-		Gateway: stack.PlainNginx,
+		Gateway: configuration,
 		Domain:  "doorward.localhost",
 		Port:    8080,
 		DexAt:   5556,
@@ -60,7 +65,7 @@ func run(ctx context.Context, binary string, check bool) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("starting Dex, Doorward, nginx and the app …")
+	fmt.Println("starting Dex, Doorward,", gateway, "and the app …")
 	starting, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if err := parts.Start(starting); err != nil {
@@ -74,13 +79,24 @@ func run(ctx context.Context, binary string, check bool) error {
 	return errors.Join(err, parts.Stop())
 }
 
+// gateways are the configurations of deploy/ by the names of their programs.
+func gateways() map[string]stack.Gateway {
+	return map[string]stack.Gateway{
+		"nginx":   stack.PlainNginx,
+		"traefik": stack.Traefik,
+		"caddy":   stack.Caddy,
+		"envoy":   stack.EnvoyHTTP,
+		"haproxy": stack.HAProxy,
+	}
+}
+
 // install runs test/tools, which says what it does.
-func install(ctx context.Context) error {
+func install(ctx context.Context, gateway string) error {
 	root, err := stack.Root()
 	if err != nil {
 		return err
 	}
-	tools := exec.CommandContext(ctx, "go", "run", "./tools", "demo")
+	tools := exec.CommandContext(ctx, "go", "run", "./tools", "demo-"+gateway)
 	tools.Dir = filepath.Join(root, "test")
 	tools.Stdout, tools.Stderr = os.Stdout, os.Stderr
 	return tools.Run()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/doorward/doorward/test/stack"
@@ -36,17 +37,17 @@ type request struct {
 func (h *house) person(t *testing.T) *tab {
 	t.Helper()
 	ctx, closeTab := chromedp.NewContext(h.browser, chromedp.WithNewBrowserContext())
-	return newTab(t, ctx, closeTab, h.secret)
+	return newTab(ctx, t, closeTab, h.secret)
 }
 
 // another opens a second tab beside this one, with the same cookies.
 func (b *tab) another() *tab {
 	b.t.Helper()
 	ctx, closeTab := chromedp.NewContext(b.ctx)
-	return newTab(b.t, ctx, closeTab, b.secret)
+	return newTab(ctx, b.t, closeTab, b.secret)
 }
 
-func newTab(t *testing.T, ctx context.Context, closeTab context.CancelFunc, secret *ledger) *tab {
+func newTab(ctx context.Context, t *testing.T, closeTab context.CancelFunc, secret *ledger) *tab {
 	t.Helper()
 	t.Cleanup(closeTab)
 	b := &tab{t: t, ctx: ctx, secret: secret, answers: map[network.RequestID][]answer{}}
@@ -146,6 +147,28 @@ func (b *tab) open(address string) int {
 func (b *tab) click(selector string) int {
 	b.t.Helper()
 	return b.load("click "+selector, chromedp.Click(selector))
+}
+
+// back presses the back button and waits for what it leads to, be it asked for
+// again or a copy that the browser kept.
+func (b *tab) back() {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	b.eval(`window.left = 'behind'`)
+	history, err := chromedp.Run(ctx, chromedp.NavigationEntries())
+	if err != nil || history.CurrentIndex < 1 {
+		b.t.Fatalf("there is no way back from %s: %v", where(b.location()), err)
+	}
+	entry := history.Entries[history.CurrentIndex-1].ID
+	if _, err := chromedp.Call(ctx, page.NavigateToHistoryEntry, page.NavigateToHistoryEntryParams{EntryID: entry}); err != nil {
+		b.t.Fatal(err)
+	}
+	until(b.t, "the browser has gone back", func() bool {
+		// While one page takes the place of another there is nothing to ask.
+		there, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`window.left === undefined && document.readyState === 'complete' && location.protocol !== 'about:'`))
+		return err == nil && there
+	})
 }
 
 // signIn fills in the provider's page and returns the status of the page that

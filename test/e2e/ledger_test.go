@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -28,7 +29,9 @@ func (l *ledger) add(kind, value string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.kinds[value] = kind
+	if _, known := l.kinds[value]; !known {
+		l.kinds[value] = kind
+	}
 }
 
 // address takes what is secret in the query of an address.
@@ -83,17 +86,38 @@ func (l *ledger) leaks(log string) []string {
 	return found
 }
 
-// forms are what to look for: a long value may have been cut, and any may have
-// been escaped.
+// forms are what to look for: a long value may have been cut anywhere, and any
+// may have been escaped.
 func forms(value string) []string {
-	parts := []string{value}
-	if const32 := 32; len(value) > const32 {
-		parts = []string{value[:const32], value[len(value)-const32:]}
+	const enough = 16
+	var all []string
+	for from := 0; ; from += enough {
+		part := value[max(0, min(from, len(value)-enough)):min(from+enough, len(value))]
+		all = append(all, part, url.QueryEscape(part))
+		if from+enough >= len(value) {
+			return all
+		}
 	}
-	for _, part := range parts {
-		parts = append(parts, url.QueryEscape(part))
+}
+
+// wholeSessions names the lines whose session is more than the eight bytes that
+// may be written down. What a whole one looks like is known to Doorward alone.
+func wholeSessions(log string) []string {
+	var found []string
+	number := 0
+	for line := range strings.Lines(log) {
+		number++
+		var entry struct {
+			Session any `json:"session"`
+		}
+		if json.Unmarshal([]byte(line), &entry) != nil || entry.Session == nil {
+			continue
+		}
+		if id, ok := entry.Session.(string); !ok || len(id) != 16 {
+			found = append(found, fmt.Sprintf("line %d: a whole session id", number))
+		}
 	}
-	return parts
+	return found
 }
 
 // TestLedger: what is in a log is found, cut and escaped, and not repeated.
@@ -110,13 +134,17 @@ func TestLedger(t *testing.T) {
 		{"nothing", "a\nb state=ok\n", nil},
 		{"whole", "a\nb " + token + "\n", []string{"line 2: token"}},
 		{"its beginning", "cut " + token[:40] + "…", []string{"line 1: token"}},
+		{"its middle", "cut …" + token[3:67] + "…", []string{"line 1: token"}},
 		{"its end", "cut …" + token[40:], []string{"line 1: token"}},
 		{"code and state", `"GET /callback?code=mtjxglqhkj3t&state=PLX%2BQEJOLB2UEA-1"`, []string{"line 1: code of an address", "line 1: state of an address"}},
 		{"state as it is", "PLX+QEJOLB2UEA-1", []string{"line 1: state of an address"}},
+		{"session", `{"msg":"in","session":"8b5e4457d2145d9e"}`, nil},
+		{"whole session", `{"msg":"in","session":"8b5e4457d2145d9e30cc4f97dd3fc38f"}`, []string{"line 1: a whole session id"}},
+		{"whole session, in numbers", "{}\n" + `{"session":[139,94,68]}`, []string{"line 2: a whole session id"}},
 		{"cookie", "Cookie: __Secure-doorward=AXyz012345678901234567890123456789", []string{"line 1: cookie __Secure-doorward"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := l.leaks(tt.log); !slices.Equal(got, tt.want) {
+			if got := append(l.leaks(tt.log), wholeSessions(tt.log)...); !slices.Equal(got, tt.want) {
 				t.Errorf("found %q, want %q", got, tt.want)
 			}
 		})
@@ -154,7 +182,7 @@ func (h *house) checkLogs(t *testing.T) {
 			if err != nil || len(log) == 0 {
 				t.Errorf("%s: %d bytes, %v", file, len(log), err)
 			}
-			for _, leak := range h.secret.leaks(string(log)) {
+			for _, leak := range append(h.secret.leaks(string(log)), wholeSessions(string(log))...) {
 				t.Errorf("%s/%s, %s", filepath.Base(s.Nginx.Dir), name, leak)
 			}
 		}

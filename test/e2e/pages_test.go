@@ -106,9 +106,13 @@ func (g *gallery) testNotAllowed(t *testing.T) {
 	g.picture(t, b, "not-allowed-login", "This account may not enter")
 	g.refused(t, b, b.open(g.s.AppURL+"/"), g.s.AppURL+"/")
 	g.picture(t, b, "not-allowed-nginx", "This account may not enter")
+	b.click("button[type=submit]") // sent from the app's origin, so it is asked about
+	if title := b.text("h1"); title != "Sign out?" {
+		t.Errorf("its sign-out button ended at %s with %q", where(b.location()), title)
+	}
 	b.click("button[type=submit]")
 	if title := b.text("h1"); title != "You are signed out" {
-		t.Errorf("its sign-out button ended at %s with %q", where(b.location()), title)
+		t.Errorf("the confirmed sign-out ended at %s with %q", where(b.location()), title)
 	}
 }
 
@@ -163,7 +167,7 @@ func (g *gallery) picture(t *testing.T, b *tab, name, title string) {
 		width, height int64
 	}{{"desktop", 1280, 800}, {"phone", 390, 844}} {
 		for _, scheme := range []string{"light", "dark"} {
-			b.do("show "+name, chromedp.EmulateViewport(screen.width, screen.height), colours(scheme))
+			b.do("show "+name, chromedp.EmulateViewport(screen.width, screen.height), colours(scheme), act(chromedp.Evaluate[string](settle)))
 			if over := b.eval(`String(document.documentElement.scrollWidth - document.documentElement.clientWidth)`); over != "0" {
 				t.Errorf("%s: %s pixels too wide for a %s", name, over, screen.name)
 			}
@@ -177,6 +181,9 @@ func (g *gallery) picture(t *testing.T, b *tab, name, title string) {
 	}
 	b.problems = nil
 }
+
+// settle ends the transitions from one colour scheme to the other.
+const settle = `document.getAnimations().forEach(animation => animation.finish()); ''`
 
 // colours makes the browser prefer a colour scheme.
 func colours(scheme string) chromedp.Action[chromedp.Void] {

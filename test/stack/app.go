@@ -69,6 +69,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := Seen{Method: r.Method, Host: r.Host, URI: r.RequestURI, Headers: r.Header}
 	// A page that needs a login must not come back from a cache after sign-out.
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-App", "reached") // also where there is no body to say so
 	if strings.Contains(r.Header.Get("Accept"), "application/json") {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(seen) // the client has gone; nobody to tell

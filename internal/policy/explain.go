@@ -1,0 +1,61 @@
+package policy
+
+import "github.com/doorward/doorward/internal/auth"
+
+// Step is one rule that was tried on the way to a verdict.
+type Step struct {
+	Rule string
+	Path string // the reading of the path that it was tried on
+
+	// Passed says why the rule does not govern: "host", "method", "path" or
+	// "not canonical"; "" when it does.
+	Passed    string
+	Judgement auth.Judgement // of the rule that governs
+}
+
+// Explain tries the rules on a request as Match and Decide do, and says what each
+// came to. A path that can be read in two ways is tried in both.
+func (s *Set) Explain(req auth.Request, user auth.User) ([]Step, auth.Judgement) {
+	paths := []string{req.Path}
+	odd := !canonical(req.Path)
+	if odd {
+		reread, ok := secondReading(req.Path)
+		if !ok {
+			return nil, s.Match(req).Decide(req, user)
+		}
+		paths = append(paths, reread)
+	}
+	var steps []Step
+	for _, path := range paths {
+		steps = append(steps, s.explain(req, user, path, odd)...)
+	}
+	return steps, s.Match(req).Decide(req, user)
+}
+
+func (s *Set) explain(req auth.Request, user auth.User, path string, odd bool) []Step {
+	named := map[int]bool{}
+	candidates := s.candidates(req.Host)
+	for i := candidates.next(); i >= 0; i = candidates.next() {
+		named[i] = true
+	}
+	var steps []Step
+	for i := range s.rules {
+		r := &s.rules[i]
+		step := Step{Rule: r.Name, Path: path}
+		switch {
+		case !named[i]:
+			step.Passed = "host"
+		case !r.coversMethod(req.Method):
+			step.Passed = "method"
+		case !r.covers(req.Method, path):
+			step.Passed = "path"
+		case r.Public && odd:
+			step.Passed = "not canonical"
+		default:
+			step.Judgement = r.decide(req, user, s.now)
+			return append(steps, step)
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}

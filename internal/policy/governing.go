@@ -1,0 +1,73 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// Governing is the rule that governs a request or, for a path that can be read
+// in two ways, the rules of both readings. The zero Governing denies.
+type Governing struct {
+	set           *Set
+	first, second *rule
+}
+
+// Public reports whether the request may pass without anybody signed in.
+func (g Governing) Public() bool {
+	return g.first != nil && g.first.Public && g.second == nil
+}
+
+// Redirects reports whether somebody who is not signed in may be sent to a login.
+func (g Governing) Redirects() bool {
+	return g.first != nil && !g.first.NoRedirect && (g.second == nil || !g.second.NoRedirect)
+}
+
+// Name is the name of the rule that decides, "" when none covers the request.
+func (g Governing) Name() string {
+	if g.first == nil {
+		return ""
+	}
+	return g.first.Name
+}
+
+// Login is what the rules ask of a login, beyond that there is one.
+type Login struct {
+	ACR      []string
+	MaxAge   time.Duration // 0: any age
+	Provider string
+}
+
+// Login returns what a login has to be like that is to satisfy the rules.
+func (g Governing) Login() Login {
+	var login Login
+	for _, r := range [...]*rule{g.first, g.second} {
+		if r == nil {
+			continue
+		}
+		if len(r.ACR) > 0 {
+			login.ACR = r.ACR
+		}
+		if r.MaxAge > 0 && (login.MaxAge == 0 || r.MaxAge < login.MaxAge) {
+			login.MaxAge = r.MaxAge
+		}
+		if r.Provider != "" {
+			login.Provider = r.Provider
+		}
+	}
+	return login
+}
+
+// Decide judges user on req. Where two rules govern, both must admit the user.
+func (g Governing) Decide(req auth.Request, user auth.User) auth.Judgement {
+	if g.first == nil {
+		return auth.Judgement{Reason: auth.NoRule}
+	}
+	judgement := g.first.decide(req, user, g.set.now)
+	if g.second != nil && judgement.Verdict != auth.Deny {
+		if other := g.second.decide(req, user, g.set.now); other.Verdict != auth.Allow {
+			return other
+		}
+	}
+	return judgement
+}
