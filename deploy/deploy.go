@@ -79,6 +79,9 @@ func (v Values) Files(gateway string) ([]File, error) {
 		if r.gateway != gateway {
 			continue
 		}
+		if r.fixed && v.Doorward != "" {
+			return nil, fmt.Errorf("deploy: the files of %s name the Service doorward in the namespace doorward; leave out its address and change the names in them", gateway)
+		}
 		if strings.HasPrefix(v.Doorward, "unix:") && gateway != "nginx" && gateway != "caddy" {
 			return nil, fmt.Errorf("deploy: the files of %s are for a Doorward that listens on host:port, not on a socket", gateway)
 		}

@@ -9,6 +9,7 @@ import (
 type recipe struct {
 	gateway    string
 	kubernetes bool
+	fixed      bool // names Doorward's Service by its parts, which no address fills in
 	parts      []part
 }
 
@@ -49,6 +50,13 @@ func recipes() []recipe {
 		{gateway: "haproxy", parts: []part{
 			{file: "haproxy/haproxy.cfg", pairs: haproxy},
 			{file: "haproxy/doorward.lua", identity: true, pairs: haproxyScript},
+		}},
+		{gateway: "istio", kubernetes: true, parts: []part{
+			{file: "istio/mesh-config.yaml", identity: true, pairs: istioMesh},
+			{file: "istio/authorization-policy.yaml", pairs: istioPolicy},
+		}},
+		{gateway: "envoy-gateway", kubernetes: true, fixed: true, parts: []part{
+			{file: "envoy-gateway/security-policy.yaml", identity: true, pairs: envoyGateway},
 		}},
 	}
 }
@@ -191,4 +199,28 @@ func haproxy(v Values) [][2]string {
 
 func haproxyScript(v Values) [][2]string {
 	return [][2]string{check(v)}
+}
+
+func istioMesh(v Values) [][2]string {
+	host, port, _ := net.SplitHostPort(v.service())
+	return [][2]string{
+		{"service: doorward.doorward.svc.cluster.local\n        port: 4180", "service: " + host + "\n        port: " + port},
+		{"pathPrefix: /auth/envoy", "pathPrefix: " + v.Prefix + "/auth/envoy"},
+	}
+}
+
+func istioPolicy(v Values) [][2]string {
+	host, port, _ := net.SplitHostPort(v.service())
+	return [][2]string{
+		{"host: doorward.doorward.svc.cluster.local\n            port:\n              number: 4180", "host: " + host + "\n            port:\n              number: " + port},
+		{"paths: [/auth, /auth/*, /denied]", "paths: [" + v.Prefix + "/auth, " + v.Prefix + "/auth/*, " + v.Prefix + "/denied]"},
+	}
+}
+
+func envoyGateway(v Values) [][2]string {
+	return [][2]string{
+		{"path: /auth/envoy", "path: " + v.Prefix + "/auth/envoy"},
+		{"type: PathPrefix, value: /auth }", "type: PathPrefix, value: " + v.Prefix + "/auth }"},
+		{"value: /denied }", "value: " + v.Prefix + "/denied }"},
+	}
 }

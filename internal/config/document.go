@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -125,14 +126,13 @@ func (d *document) line(r remark) string {
 	return position + ": " + subject + " " + r.text
 }
 
+func byPosition(a, b place) int {
+	return cmp.Or(a.line-b.line, a.column-b.column)
+}
+
 // mistakes are in the order of the file.
 func (d *document) mistakes() Mistakes {
-	slices.SortStableFunc(d.remarks, func(a, b remark) int {
-		if a.line != b.line {
-			return a.line - b.line
-		}
-		return a.column - b.column
-	})
+	slices.SortStableFunc(d.remarks, func(a, b remark) int { return byPosition(a.place, b.place) })
 	var all Mistakes
 	for _, r := range d.remarks {
 		all = append(all, d.line(r))
@@ -195,7 +195,7 @@ func (d *document) tree(tokens token.Tokens) (root ast.Node, ok bool) {
 		return nil, false
 	}
 	if len(file.Docs) > 1 {
-		d.mistake(position(file.Docs[1].GetToken()), "begins a second document; keep one")
+		d.mistake(position(file.Docs[1].Start), "begins a second document; keep one")
 		return nil, false
 	}
 	if len(file.Docs) == 0 {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"reflect"
 	"strings"
+
+	"github.com/goccy/go-yaml/ast"
 )
 
 const configFile = "DOORWARD_CONFIG_FILE"
@@ -26,7 +28,7 @@ func Reload(current *Config) (next *Config, warnings []string, err error) {
 	case current.Provider.Line > 0 && !spec.Providers.given():
 		d.mistake(place{}, "has no `providers` any more; write them again")
 	case spec.Providers.given():
-		if p := d.provider(spec); !sameProvider(p, current.Provider) {
+		if p := d.provider(spec); len(d.remarks) == 0 && !sameProvider(p, current.Provider) {
 			d.warn(spec.Providers.place, "changed, which needs a restart; the process goes on with the provider that it has")
 		}
 	}
@@ -63,7 +65,7 @@ func (d *document) spec() *fileSpec {
 	}
 	s := &fileSpec{}
 	d.into(s, d.root, place{})
-	if d.budget < 0 {
+	if root, ok := d.root.(*ast.MappingNode); !ok || len(root.Values) == 0 || d.budget < 0 {
 		return nil
 	}
 	return s

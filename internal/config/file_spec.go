@@ -163,8 +163,8 @@ func (d *document) fields(spec value, n ast.Node, at place) {
 			d.note(key.place, "unknown key `%s`%s", shown(key.value), hint(key.value, known, target.Type()))
 			return
 		}
-		field := target.Field(i + 1).Addr().Interface().(value)
-		d.into(field, n, place{context: at.context, key: key.value})
+		key.key = key.value
+		d.into(target.Field(i+1).Addr().Interface().(value), n, key.place)
 	})
 }
 

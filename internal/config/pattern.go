@@ -105,6 +105,8 @@ func isUnreserved(c byte) bool {
 
 func methodProblem(text string) string {
 	switch upper := strings.ToUpper(text); {
+	case text == "*":
+		return "is *; leave `methods` out for all"
 	case strings.ContainsFunc(text, notInToken):
 		return "is not a method; write for example GET"
 	case upper != text && !strings.ContainsFunc(text, func(c rune) bool { return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') }):

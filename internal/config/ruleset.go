@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -53,24 +54,19 @@ func (d *document) rule(s *ruleSpec, c *Config) Rule {
 	if r.Provider != "" && c.Provider.Name != "" && r.Provider != c.Provider.Name {
 		d.mistake(s.Provider.place, "is no provider; there is one, and its name is %s", c.Provider.Name)
 	}
-	if s.CORS.given() && !s.CORS.Origins.given() {
-		d.mistake(s.CORS.place, "lacks origins; name those whose preflights pass")
-	}
 	return r
 }
 
 // verdict wants exactly one of public, allow and deny.
 func (d *document) verdict(s *ruleSpec) {
-	given := 0
-	for _, at := range []place{s.Public.place, s.Allow.place, s.Deny.place} {
-		if !at.given() {
-			continue
-		}
-		if given++; given > 1 {
+	given := slices.DeleteFunc([]place{s.Public.place, s.Allow.place, s.Deny.place}, func(p place) bool { return !p.given() })
+	slices.SortFunc(given, byPosition)
+	for i, at := range given {
+		if i > 0 {
 			d.mistake(at, "is one too many; a rule has exactly one of public, allow and deny")
 		}
 	}
-	if given == 0 && s.given() {
+	if len(given) == 0 && s.given() {
 		d.mistake(s.place, "has none of public, allow and deny; write the one that is meant")
 	}
 	for _, f := range []flag{s.Public, s.Deny} {

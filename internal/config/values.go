@@ -60,12 +60,17 @@ type labelled interface {
 }
 
 // into reads a node into v. After a mistake v stands at its place and is empty.
+// at says where the key is, which is where a value that is missing is missed.
 func (d *document) into(v value, n ast.Node, at place) {
+	key := at
 	at.line, at.column = nodeLine(n)
 	if n = d.resolve(n); n == nil {
 		return
 	}
 	if _, null := n.(*ast.NullNode); null {
+		if key.given() {
+			at = key
+		}
 		v.stand(at)
 		d.mistake(at, "is empty; write a value, or leave the key out")
 		return
@@ -164,8 +169,7 @@ func (l *list[T]) read(d *document, n ast.Node, at place) {
 	}
 	for i, entry := range sequence.Values {
 		var read T
-		at.entry = i + 1
-		d.into(any(&read).(value), entry, at)
+		d.into(any(&read).(value), entry, place{context: at.context, key: at.key, entry: i + 1})
 		l.entries = append(l.entries, read)
 	}
 }
@@ -194,7 +198,7 @@ func (t *table[T]) read(d *document, n ast.Node, at place) {
 	d.pairs(mapping, at, func(key text, n ast.Node) {
 		var read T
 		key.key = at.key + "." + key.value
-		d.into(any(&read).(value), n, place{context: at.context, key: key.key})
+		d.into(any(&read).(value), n, key.place)
 		t.rows = append(t.rows, row[T]{key, read})
 	})
 }

@@ -8,39 +8,35 @@ import (
 	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/headers"
 )
 
 // mark is what the doctor writes where a forger would write a name.
 const mark = "doorward-doctor"
 
-// families are the names of identity headers that Doorward can send; see
-// DOORWARD_IDENTITY_HEADERS.
-var families = map[string][]string{
-	"x-auth-request": {
-		"X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Preferred-Username", "X-Auth-Request-Name", "X-Auth-Request-Groups",
-	},
-	"x-forwarded": {"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username"},
-	"remote":      {"Remote-User", "Remote-Email", "Remote-Name", "Remote-Groups"},
-}
-
-// identity are the names of the identity headers that the app gets.
+// identity are the names of the identity headers that the app gets; the default
+// ones where that is not known.
 func (e *examination) identity() []string {
 	if e.Known == nil {
-		return families["x-auth-request"]
+		return namesIn("x-auth-request")
 	}
 	return e.Known.Identity
+}
+
+// namesIn are the identity headers of families; see DOORWARD_IDENTITY_HEADERS.
+func namesIn(families ...string) []string {
+	var names []string
+	for _, header := range headers.New(headers.Config{Families: families}).Render(auth.User{}, auth.Tokens{}).Headers {
+		names = append(names, header.Name)
+	}
+	return names
 }
 
 // checkForged sends what a client may send, and looks for any effect of it. A
 // refusal is as good as none: all that a forger gets is a 403 of their own.
 func (e *examination) checkForged(ctx context.Context) {
 	identity := http.Header{}
-	for _, names := range families {
-		for _, name := range names {
-			identity[name] = []string{mark}
-		}
-	}
-	for _, name := range e.identity() {
+	for _, name := range append(namesIn("x-auth-request", "x-forwarded", "remote"), e.identity()...) {
 		if name != "Authorization" { // a header of the client's own, which Doorward reads
 			identity[name] = []string{mark}
 		}

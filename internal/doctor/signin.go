@@ -228,7 +228,7 @@ func (e *examination) checkFlowCookie(a answer) {
 		e.wrong(check, "the cookie of the login arrives %d times; the gateway repeats Set-Cookie", len(flow))
 	case flow[0].Path != "/" || flow[0].Domain != "" || !flow[0].HttpOnly || flow[0].SameSite != http.SameSiteLaxMode:
 		e.wrong(check, "the gateway changes the cookie of the login (path, domain or attributes), so that a browser may drop it; take out proxy_cookie_path, proxy_cookie_domain and the like")
-	case e.signInAddress().Scheme == "https" && !(flow[0].Secure && strings.HasPrefix(flow[0].Name, "__Host-")):
+	case e.signInAddress().Scheme == "https" && (!flow[0].Secure || !strings.HasPrefix(flow[0].Name, "__Host-")):
 		e.wrong(check, "the site is https, but the cookie of the login is not for https alone; unset DOORWARD_COOKIE_INSECURE")
 	default:
 		e.good(check, "the cookie of the login reaches the browser as Doorward made it")

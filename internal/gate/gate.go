@@ -4,6 +4,7 @@ package gate
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -53,24 +54,28 @@ func (g *Gate) Check(ctx context.Context, req auth.Request) auth.Decision {
 	if who.User.Nobody() {
 		who.Identity = rules.Nobody
 	}
-	judgement := rule.Decide(req, who.User)
-	g.compare(rules.Shadow, req, who.User, rule, judgement)
-	return g.answer(req, rule, who, judgement)
+	judgement, by := rule.Judge(req, who.User)
+	g.compare(rules.Shadow, req, who.User, by, judgement)
+	return g.answer(req, rule, who, by, judgement)
 }
 
 // compare judges a request by the rules that are not in force, and logs where
 // they would have answered otherwise.
-func (g *Gate) compare(shadow *policy.Set, req auth.Request, user auth.User, rule policy.Governing, j auth.Judgement) {
+func (g *Gate) compare(shadow *policy.Set, req auth.Request, user auth.User, rule string, j auth.Judgement) {
 	if shadow == nil {
 		return
 	}
-	other := shadow.Match(req)
-	if judged := other.Decide(req, user); judged.Verdict != j.Verdict {
+	if judged, by := shadow.Match(req).Judge(req, user); judged.Verdict != j.Verdict {
 		g.Log.Info("the shadow rules differ", "event", "shadow",
-			"verdict", j.Verdict.String(), "rule", rule.Name(),
-			"shadow_verdict", judged.Verdict.String(), "shadow_rule", other.Name(), "shadow_reason", judged.Reason.Code,
+			"verdict", j.Verdict.String(), "rule", rule,
+			"shadow_verdict", judged.Verdict.String(), "shadow_rule", by, "shadow_reason", judged.Reason.Code,
 			"method", req.Method, "host", req.Host, "path", req.Path, "user", user.ID)
 	}
+}
+
+// Apps are the places that the rules let user open.
+func (g *Gate) Apps(user auth.User, client netip.Addr) []policy.App {
+	return g.policy.Load().Apps(user, client)
 }
 
 // LoginFor is what the rule that governs req asks of a login.
@@ -90,8 +95,8 @@ func (g *Gate) whoAsks(ctx context.Context, req auth.Request) (session.Session, 
 
 // answer makes the decision of a judgement: the identity to pass on, or where to
 // sign in.
-func (g *Gate) answer(req auth.Request, rule policy.Governing, who session.Session, j auth.Judgement) auth.Decision {
-	d := auth.Decision{Judgement: j, Rule: rule.Name(), User: who.User}
+func (g *Gate) answer(req auth.Request, rule policy.Governing, who session.Session, by string, j auth.Judgement) auth.Decision {
+	d := auth.Decision{Judgement: j, Rule: by, User: who.User}
 	switch j.Verdict {
 	case auth.Allow:
 		d.Identity = who.Identity

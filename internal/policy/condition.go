@@ -43,7 +43,7 @@ type conditionUser struct {
 	Provider          string   `cel:"provider"`
 }
 
-// Compile reads an expression. The error says where in it the mistake is.
+// Compile reads an expression. An error in it is a *Mistake.
 func Compile(expression string) (*Condition, error) {
 	env, err := cel.NewEnv(
 		ext.NativeTypes(reflect.TypeFor[conditionRequest](), reflect.TypeFor[conditionUser](), ext.ParseStructTags(true)),
@@ -56,10 +56,10 @@ func Compile(expression string) (*Condition, error) {
 	}
 	checked, issues := env.Compile(expression)
 	if issues.Err() != nil {
-		return nil, fmt.Errorf("policy: condition: %w", issues.Err())
+		return nil, firstMistake(issues)
 	}
 	if checked.OutputType() != cel.BoolType {
-		return nil, fmt.Errorf("policy: condition: it is of type %s, and has to be true or false", checked.OutputType())
+		return nil, &Mistake{1, 1, fmt.Sprintf("it is of type %s, and has to be true or false", checked.OutputType())}
 	}
 	claims, err := claimsOf(checked.NativeRep())
 	if err != nil {
@@ -96,7 +96,7 @@ func claimsOf(checked *ast.AST) ([]string, error) {
 		}
 	}))
 	if idents != named {
-		return nil, fmt.Errorf("policy: condition: name each claim, as claims.department, claims['a-b'] or 'a-b' in claims; a session keeps no others")
+		return nil, &Mistake{1, 1, "name each claim, as claims.department, claims['a-b'] or 'a-b' in claims; a session keeps no others"}
 	}
 	slices.Sort(claims)
 	return slices.Compact(claims), nil

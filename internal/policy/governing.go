@@ -23,7 +23,8 @@ func (g Governing) Redirects() bool {
 	return g.first != nil && !g.first.NoRedirect && (g.second == nil || !g.second.NoRedirect)
 }
 
-// Name is the name of the rule that decides, "" when none covers the request.
+// Name is the name of the rule that governs the path as it came, "" when none
+// covers it. Judge says which rule a judgement is of.
 func (g Governing) Name() string {
 	if g.first == nil {
 		return ""
@@ -60,14 +61,21 @@ func (g Governing) Login() Login {
 
 // Decide judges user on req. Where two rules govern, both must admit the user.
 func (g Governing) Decide(req auth.Request, user auth.User) auth.Judgement {
+	judgement, _ := g.Judge(req, user)
+	return judgement
+}
+
+// Judge is Decide, and the name of the rule that the judgement is of: where two
+// rules govern, of the one that refuses. It is "" when none covers the request.
+func (g Governing) Judge(req auth.Request, user auth.User) (judgement auth.Judgement, rule string) {
 	if g.first == nil {
-		return auth.Judgement{Reason: auth.NoRule}
+		return auth.Judgement{Reason: auth.NoRule}, ""
 	}
-	judgement := g.first.decide(req, user, g.set.now)
+	judgement = g.first.decide(req, user, g.set.now)
 	if g.second != nil && judgement.Verdict != auth.Deny {
 		if other := g.second.decide(req, user, g.set.now); other.Verdict != auth.Allow {
-			return other
+			return other, g.second.Name
 		}
 	}
-	return judgement
+	return judgement, g.first.Name
 }

@@ -62,6 +62,9 @@ type refused struct {
 // or JSON. The session stays.
 func (s *Server) notAllowed(w http.ResponseWriter, r *http.Request, site auth.Site, f refused) error {
 	id := gate.RequestID(header1(r, "X-Request-Id"))
+	if address, err := url.Parse(f.target); err == nil && f.host == "" {
+		f.host = address.Hostname()
+	}
 	s.Log.Info("denied", "event", "denied_page", "reason", f.reason.Code, "user", f.user.ID,
 		"email", f.user.Email, "host", f.host, "request_id", id)
 	if !gateway.WantsHTML(r.Header) {
@@ -71,15 +74,11 @@ func (s *Server) notAllowed(w http.ResponseWriter, r *http.Request, site auth.Si
 		return nil
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", s.Pages.Policy(site.Origin()))
 	w.WriteHeader(http.StatusForbidden)
 	return s.Pages.NotAllowed(w, s.notAllowedPage(site, f, id))
 }
 
 func (s *Server) notAllowedPage(site auth.Site, f refused, id string) pages.NotAllowed {
-	if address, err := url.Parse(f.target); err == nil && f.host == "" {
-		f.host = address.Hostname()
-	}
 	return pages.NotAllowed{
 		Account: f.user.Account(), Provider: s.Provider.Label(), Host: f.host,
 		Reason: f.reason.Text, ReasonCode: f.reason.Code, RequestID: id,
@@ -99,5 +98,5 @@ func (s *Server) DeniedPage(req auth.Request, d auth.Decision) gateway.Page {
 	if err != nil {
 		s.Log.Error("a page could not be rendered", "event", "problem", "error", err)
 	}
-	return gateway.Page{Body: body.Bytes(), Policy: s.Pages.Policy(site.Origin())}
+	return gateway.Page{Body: body.Bytes(), Policy: s.Pages.Policy()}
 }

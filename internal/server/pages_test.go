@@ -135,7 +135,7 @@ func TestHome(t *testing.T) {
 	}
 	b.signIn("/")
 	got := b.get("/")
-	if got.status != http.StatusOK || !strings.Contains(got.body, "Ada Lovelace") || !strings.Contains(got.body, `action="https://auth.example.com/sign_out"`) {
+	if got.status != http.StatusOK || !strings.Contains(got.body, "Ada Lovelace") || !strings.Contains(got.body, `href="https://auth.example.com/sign_out"`) {
 		t.Errorf("signed in: %d %s", got.status, got.body)
 	}
 	if script := b.get("/", "Accept", "application/json"); script.json(t)["user"] != "user-1" {

@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/server/pages"
@@ -48,14 +49,16 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 
 // meant reports whether a sign-out comes from the person and not from a page of
 // somebody else: a POST from our own origin, or a navigation that did not begin
-// on a foreign site. A browser that sends neither header is asked.
+// on a foreign site. A browser that sends neither header is asked, and so is one
+// that only fetches ahead.
 func meant(r *http.Request, site auth.Site) bool {
 	if r.Method == http.MethodPost {
 		origin := r.Header["Origin"]
 		return len(origin) == 1 && origin[0] == site.Origin()
 	}
 	mode, from := header1(r, "Sec-Fetch-Mode"), header1(r, "Sec-Fetch-Site")
-	return mode == "navigate" && (from == "same-origin" || from == "same-site" || from == "none")
+	return mode == "navigate" && (from == "same-origin" || from == "same-site" || from == "none") &&
+		!strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
 }
 
 // returned opens the state that a provider hands back after its own sign-out.
@@ -93,16 +96,20 @@ func leave(w http.ResponseWriter, r *http.Request, address string) error {
 	return nil
 }
 
-func (s *Server) confirmSignOut(w http.ResponseWriter, _ *http.Request, site auth.Site, user auth.User, target string, given bool) error {
+func (s *Server) confirmSignOut(w http.ResponseWriter, r *http.Request, site auth.Site, user auth.User, target string, given bool) error {
 	if !given {
 		target = ""
 	}
-	// Browsers hold the redirects after a form to the policy of its page.
-	w.Header().Set("Content-Security-Policy", s.Pages.Policy(site.Origin(), origin(target), s.endSessionOrigin()))
+	// Browsers hold the redirects after a form to the policy of its page, and
+	// nobody can tell how many a provider's sign-out has. So there is a form only
+	// for browsers that do not say where a link was followed.
+	byLink := len(r.Header["Sec-Fetch-Site"]) > 0
+	w.Header().Set("Content-Security-Policy", s.Pages.Policy(origin(target), s.endSessionOrigin()))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	return s.Pages.ConfirmSignOut(w, pages.ConfirmSignOut{
 		Account:   user.Account(),
 		ActionURL: s.link(site, "/sign_out", "rd", target),
+		ByLink:    byLink,
 		CancelURL: target,
 	})
 }

@@ -96,6 +96,10 @@ func caddyMistakes() []mistake {
 			check:   "scheme", says: "the gateway tells Doorward that it is not",
 		},
 		{
+			name: "client header passing through in another spelling", replace: [][2]string{{"\trequest_header -*_*\n", ""}},
+			session: true, check: "passing", says: "X_auth_request_user",
+		},
+		{
 			name:    "client header believed",
 			replace: [][2]string{{"\t\turi /auth/forwarded?", "\t\theader_up X-Forwarded-Uri {http.request.header.X-Original-Uri}{uri}\n\t\turi /auth/forwarded?"}},
 			check:   "forged_original", says: "is believed",

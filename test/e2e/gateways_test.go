@@ -58,6 +58,7 @@ func (h *house) testGateways(t *testing.T) {
 				{"two tabs", v.testTwoTabs},
 				{"a script without a session", v.testFetchSignedOut},
 				{"a form without a session", v.testPostSignedOut},
+				{"a sign-out that was asked about", v.testConfirmedSignOut},
 				{"another account", v.testOtherAccount},
 			} {
 				t.Run(part.name, part.run)
@@ -125,10 +126,10 @@ func (want identity) check(t *testing.T, header http.Header) {
 
 // testSignOutBack: after a sign-out the history leads to the login.
 //
-// The page that ends a login is an exception that no server can prevent:
-// Chromium keeps it as it was drawn, and does not notice that its cookie is gone
-// when the cookie was set by the redirect that led there. It shows it again
-// without asking anybody, and what is pressed on it is refused.
+// The page that ends a login is an exception, for as long as a login ends with a
+// redirect: Chromium keeps that page as it was drawn, and does not notice that its
+// cookie is gone when the cookie was set by the redirects that led there. It shows
+// it again without asking anybody, and what is pressed on it is refused.
 func (v *visit) testSignOutBack(t *testing.T) {
 	b := v.person(t)
 	v.arrive(t, b, stack.Ada, v.s.AppURL+"/first")
@@ -255,6 +256,21 @@ func (v *visit) testPostSignedOut(t *testing.T) {
 	if n := len(b.since(mark)); n > 12 {
 		t.Errorf("%d requests from the form to the page", n)
 	}
+}
+
+// testConfirmedSignOut: after the question the browser is let go on to wherever
+// the redirects lead, here over the app and /start to the provider.
+func (v *visit) testConfirmedSignOut(t *testing.T) {
+	b := v.person(t)
+	v.arrive(t, b, stack.Ada, v.s.AppURL+"/")
+	b.open(v.s.Dex.Issuer() + "/.well-known/openid-configuration")
+	b.load("follow a link from elsewhere", act(chromedp.Evaluate[string](
+		`location.href = "`+v.s.AuthURL+`/sign_out?rd=`+v.s.AppURL+`/"; ""`)))
+	if title := b.text("h1"); title != "Sign out?" {
+		t.Fatalf("OUT-2: a foreign link ended with %q", title)
+	}
+	b.click("a.primary")
+	v.atProvider(t, b)
 }
 
 // testOtherAccount: somebody who may not enter hears so, by name, and gets in

@@ -14,8 +14,18 @@ type Account struct {
 	Provider string    // its label
 	Expires  time.Time // when the session ends; shown in UTC
 
-	SignOutURL string // receives a POST
+	Apps []App // that the account may open
+
+	SignOutURL string
 	SignInURL  string // offered when nobody is signed in
+}
+
+// App is a place to go to.
+type App struct {
+	Title string
+	Host  string // shown below the title when it says something else
+	URL   string
+	Icon  string // address of a picture, may be empty; name it to Policy
 }
 
 // Account writes the page of the account, or of nobody.

@@ -11,7 +11,7 @@ import (
 // allowed are all elements that a page is made of. Whatever else turns up came
 // out of the data.
 var allowed = strings.Fields(`html head meta title link style body header svg path circle span main footer
-	h1 p bdi b a ul li div dl dt dd details summary time form button code`)
+	h1 p bdi b a ul li div dl dt dd details summary time form button code nav small img`)
 
 func TestHostileDataStaysText(t *testing.T) {
 	s := newSet(t)
@@ -56,7 +56,7 @@ func checkInert(t *testing.T, source string, doc *html.Node) {
 			if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
 				t.Errorf("<%s %s=%q>", n.Data, a.Key, a.Val)
 			}
-			if a.Key != "href" && a.Key != "action" || n.Data == "link" {
+			if a.Key != "href" && a.Key != "action" && a.Key != "src" || n.Data == "link" {
 				continue
 			}
 			scheme, _, found := strings.Cut(strings.ToLower(a.Val), ":")

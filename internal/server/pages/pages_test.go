@@ -35,11 +35,12 @@ func samples(text, url string) []sample {
 		{"sign in, no provider", false, func(s *Set, w io.Writer) error {
 			return s.SignIn(w, SignIn{})
 		}},
-		{"account", true, func(s *Set, w io.Writer) error {
+		{"account", false, func(s *Set, w io.Writer) error {
 			return s.Account(w, Account{Account: text, Name: text + "1", Email: text + "2", Groups: groups[:2],
-				Provider: text, Expires: expires, SignOutURL: url})
+				Provider: text, Expires: expires, SignOutURL: url,
+				Apps: []App{{Title: text, Host: text + "1", URL: url, Icon: url}, {Title: text, Host: text, URL: url}}})
 		}},
-		{"account, many groups", true, func(s *Set, w io.Writer) error {
+		{"account, many groups", false, func(s *Set, w io.Writer) error {
 			return s.Account(w, Account{Account: text, Groups: groups, SignOutURL: url})
 		}},
 		{"account of nobody", false, func(s *Set, w io.Writer) error {
@@ -54,7 +55,10 @@ func samples(text, url string) []sample {
 		{"confirm sign-out", true, func(s *Set, w io.Writer) error {
 			return s.ConfirmSignOut(w, ConfirmSignOut{Account: text, ActionURL: url, CancelURL: url})
 		}},
-		{"not allowed", true, func(s *Set, w io.Writer) error {
+		{"confirm sign-out by a link", false, func(s *Set, w io.Writer) error {
+			return s.ConfirmSignOut(w, ConfirmSignOut{Account: text, ActionURL: url, ByLink: true, CancelURL: url})
+		}},
+		{"not allowed", false, func(s *Set, w io.Writer) error {
 			return s.NotAllowed(w, NotAllowed{Account: text, Provider: text, Host: text, Reason: text, ReasonCode: text,
 				RequestID: text, OtherAccountURL: url, SignOutURL: url, Operator: text})
 		}},

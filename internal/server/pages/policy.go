@@ -14,12 +14,21 @@ import (
 // sign-out goes on to the provider's end-session endpoint, name the origin of
 // that endpoint, and of where it sends the browser afterwards. What could not be
 // one source of a policy is left out, so that it cannot widen the rest.
-func (s *Set) Policy(formAction ...string) string {
+func (s *Set) Policy(formAction ...string) string { return s.PolicyWith(nil, formAction...) }
+
+// PolicyWith is the Policy of a page that shows pictures from these origins.
+func (s *Set) PolicyWith(pictures []string, formAction ...string) string {
 	sum := sha256.Sum256([]byte(sheet))
 	var b strings.Builder
 	b.WriteString("default-src 'none'; style-src 'sha256-")
 	b.WriteString(base64.StdEncoding.EncodeToString(sum[:]))
-	b.WriteString("'; img-src data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self'")
+	b.WriteString("'; img-src data:")
+	for _, origin := range pictures {
+		if isSource(origin) {
+			b.WriteString(" " + origin)
+		}
+	}
+	b.WriteString("; base-uri 'none'; frame-ancestors 'none'; form-action 'self'")
 	for _, origin := range formAction {
 		if isSource(origin) {
 			b.WriteString(" " + origin)

@@ -14,7 +14,7 @@ type NotAllowed struct {
 	RequestID  string
 
 	OtherAccountURL string // begins a login at which another account can be chosen
-	SignOutURL      string // receives a POST
+	SignOutURL      string
 
 	// Operator says what the person who runs Doorward can do about it. It is
 	// shown to everybody, so it names settings and no values.

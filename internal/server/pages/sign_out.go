@@ -20,7 +20,8 @@ func (s *Set) SignedOut(w io.Writer, p SignedOut) error { return write(w, s.sign
 // asked for.
 type ConfirmSignOut struct {
 	Account   string // may be empty
-	ActionURL string // receives the POST that signs out
+	ActionURL string // signs out
+	ByLink    bool   // with a GET: the browser says itself where a link was followed; otherwise with a POST
 	CancelURL string // may be empty
 }
 
