@@ -16,12 +16,13 @@ type App struct {
 }
 
 // Apps are the hosts that rules name exactly and that admit user, coming from
-// client, in the order of the rules. Whether somebody is admitted is judged as
-// for any request, so a rule in front that denies hides an app.
+// client, in the order of the rules. It is judged as any request is: a rule that
+// another one stands in front of shows nothing.
 func (s *Set) Apps(user auth.User, client netip.Addr) []App {
 	var apps []App
 	seen := map[string]bool{}
-	for _, r := range s.rules {
+	for i := range s.rules {
+		r := &s.rules[i]
 		if r.Allow == nil || r.denial.Code != "" {
 			continue
 		}
@@ -31,7 +32,8 @@ func (s *Set) Apps(user auth.User, client netip.Addr) []App {
 				continue
 			}
 			req := auth.Request{Method: "GET", Host: host, Path: app.Path, Client: client}
-			if s.Match(req).Decide(req, user).Verdict == auth.Allow {
+			governing := s.Match(req)
+			if governing.first == r && governing.Decide(req, user).Verdict == auth.Allow {
 				seen[host+app.Path] = true
 				apps = append(apps, app)
 			}

@@ -13,15 +13,22 @@ type Step struct {
 	Judgement auth.Judgement // of the rule that governs
 }
 
-// Explain tries the rules on a request as Match and Decide do, and says what each
-// came to. A path that can be read in two ways is tried in both.
-func (s *Set) Explain(req auth.Request, user auth.User) ([]Step, auth.Judgement) {
+// Explain tries the rules on a request as Match and Judge do, and says what each
+// came to. A path that can be read in two ways is tried in both. The judgement
+// and the name of its rule are those of Judge.
+func (s *Set) Explain(req auth.Request, user auth.User) ([]Step, auth.Judgement, string) {
+	steps := s.steps(req, user)
+	judgement, rule := s.Match(req).Judge(req, user)
+	return steps, judgement, rule
+}
+
+func (s *Set) steps(req auth.Request, user auth.User) []Step {
 	paths := []string{req.Path}
 	odd := !canonical(req.Path)
 	if odd {
 		reread, ok := secondReading(req.Path)
 		if !ok {
-			return nil, s.Match(req).Decide(req, user)
+			return nil
 		}
 		paths = append(paths, reread)
 	}
@@ -29,7 +36,7 @@ func (s *Set) Explain(req auth.Request, user auth.User) ([]Step, auth.Judgement)
 	for _, path := range paths {
 		steps = append(steps, s.explain(req, user, path, odd)...)
 	}
-	return steps, s.Match(req).Decide(req, user)
+	return steps
 }
 
 func (s *Set) explain(req auth.Request, user auth.User, path string, odd bool) []Step {

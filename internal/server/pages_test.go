@@ -8,6 +8,7 @@ import (
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/idp/idptest"
+	"github.com/doorward/doorward/internal/policy"
 )
 
 func TestSignOut(t *testing.T) {
@@ -266,5 +267,32 @@ func TestSitesDoNotShare(t *testing.T) {
 	}
 	if got := b.check("https://two.tenants.net/", "Cookie", tenant); got.status != http.StatusUnauthorized {
 		t.Errorf("another tenant: %d", got.status)
+	}
+}
+
+// TestApps: the page of the account lists what it may open, and shows pictures
+// from where the rules say.
+func TestApps(t *testing.T) {
+	h := newHouse(t, options{rules: []policy.Rule{
+		{Name: "wiki", Hosts: []string{"wiki.example.com"}, Title: "The <wiki>", Icon: "https://static.example.com/w.png", Allow: &policy.Allow{Any: true}},
+		{Name: "ops", Hosts: []string{"ops.example.com"}, Allow: &policy.Allow{Groups: []string{"ops"}}},
+		{Name: "sre", Hosts: []string{"sre.example.com"}, Paths: []string{"/board/**"}, Allow: &policy.Allow{Groups: []string{"sre"}}},
+	}})
+	b := h.browser()
+	if got := b.get("/"); strings.Contains(got.body, "wiki") {
+		t.Errorf("nobody is shown %s", got.body)
+	}
+	b.signIn("/")
+	got := b.get("/")
+	for _, want := range []string{`href="https://wiki.example.com/"`, "The &lt;wiki&gt;", `href="https://sre.example.com/board/"`, `src="https://static.example.com/w.png"`} {
+		if !strings.Contains(got.body, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if strings.Contains(got.body, "ops.example.com") {
+		t.Error("the page shows what may not be opened")
+	}
+	if policy := got.header.Get("Content-Security-Policy"); !strings.Contains(policy, "img-src data: https://static.example.com;") {
+		t.Errorf("policy %q", policy)
 	}
 }
