@@ -40,7 +40,7 @@ fuzz: ## every fuzz target of internal/ for FUZZTIME each
 		targets=$$(go test -list '^Fuzz' $$package); \
 		for target in $$targets; do case $$target in Fuzz*) \
 			found=$$((found + 1)); echo "fuzz $$package $$target for $(FUZZTIME)"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package;; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package;; \
 		esac; done; \
 	done; \
 	test $$found -gt 0 || { echo "no fuzz target found"; exit 1; }

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-//go:embed */*
+//go:embed nginx ingress-nginx traefik caddy envoy envoy-gateway istio haproxy
 var files embed.FS
 
 // Read returns a file as shipped, by its path in this directory:

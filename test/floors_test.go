@@ -20,6 +20,7 @@ const product = "github.com/doorward/doorward"
 // floors; siblings never import each other. A directory below a package stands
 // on its floor, unless it is named itself.
 var floors = map[string]int{
+	"deploy":                -1, // the files themselves
 	"internal/secret":       -1,
 	"internal/auth":         0,
 	"internal/config":       0,
@@ -36,6 +37,7 @@ var floors = map[string]int{
 	"internal/server":       3,
 	"internal/server/pages": 2, // what the server's answers look like
 	"internal/extauthz":     3,
+	"internal/doctor":       3,
 	"cmd/doorward":          4,
 }
 

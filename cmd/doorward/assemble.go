@@ -42,20 +42,7 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys, err := session.NewKeyring(cfg.CookieSecrets)
-	if err != nil {
-		return nil, err
-	}
-	flows, err := session.NewFlows(keys, cfg.CookieName, cfg.CookieInsecure, time.Now)
-	if err != nil {
-		return nil, err
-	}
-	sessions, err := session.NewCookieStore(session.CookieConfig{
-		Keys: keys, Sites: sites(cfg), Name: cfg.CookieName, Insecure: cfg.CookieInsecure,
-		Persist: cfg.CookiePersist, Lifetime: cfg.SessionLifetime, Idle: cfg.SessionIdleTimeout,
-		KeepAccessToken: cfg.PassAccessToken, KeepIDToken: cfg.PassIDToken,
-		Render: renderer(cfg).Render, Now: time.Now,
-	})
+	sessions, flows, err := newSessions(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +69,26 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 		log:      log,
 	}
 	return p, p.govern(cfg)
+}
+
+// newSessions returns what keeps sessions, and what keeps logins under way. They
+// share their secrets.
+func newSessions(cfg *config.Config) (*session.CookieStore, *session.Flows, error) {
+	keys, err := session.NewKeyring(cfg.CookieSecrets)
+	if err != nil {
+		return nil, nil, err
+	}
+	flows, err := session.NewFlows(keys, cfg.CookieName, cfg.CookieInsecure, time.Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	sessions, err := session.NewCookieStore(session.CookieConfig{
+		Keys: keys, Sites: sites(cfg), Name: cfg.CookieName, Insecure: cfg.CookieInsecure,
+		Persist: cfg.CookiePersist, Lifetime: cfg.SessionLifetime, Idle: cfg.SessionIdleTimeout,
+		KeepAccessToken: cfg.PassAccessToken, KeepIDToken: cfg.PassIDToken,
+		Render: renderer(cfg).Render, Now: time.Now,
+	})
+	return sessions, flows, err
 }
 
 // grpcCredentials are nil when the gRPC listener speaks plain text.

@@ -23,6 +23,9 @@ func newCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, _, err := ruleSets(cfg); err != nil {
+				return err
+			}
 			for _, line := range cfg.Insecure() {
 				fmt.Fprintf(cmd.ErrOrStderr(), "doorward: insecure: %s\n", line)
 			}
@@ -70,6 +73,9 @@ func client(cfg *config.Config) string {
 }
 
 func admitted(cfg *config.Config) string {
+	if n := len(cfg.Rules); n > 0 && cfg.Rules[0].Line > 0 {
+		return fmt.Sprintf("whom the rules of %s admit; there are %d", cfg.File, n)
+	}
 	if cfg.AllowAnyUser {
 		return "anybody whom the provider signs in"
 	}

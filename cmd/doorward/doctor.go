@@ -150,9 +150,13 @@ func known() (*doctor.Known, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, _, err := ruleSets(cfg)
+	if err != nil {
+		return nil, err
+	}
 	return &doctor.Known{
-		Sites: sites(cfg), Prefix: cfg.PathPrefix, CookieName: cfg.CookieName,
-		Identity: identityHeaders(cfg), Provider: cfg.Provider.Name,
+		Sites: sites(cfg), Rules: rules, Prefix: cfg.PathPrefix,
+		CookieName: cfg.CookieName, Identity: identityHeaders(cfg), Provider: cfg.Provider.Name,
 	}, nil
 }
 

@@ -18,39 +18,50 @@ import (
 // Kubernetes write in several steps.
 const settle = 200 * time.Millisecond
 
-// reloads reads the configuration file again when it changes and on SIGHUP, until
-// the context ends. Rules are replaced as a whole or not at all.
-func (p *process) reloads(ctx context.Context, cfg *config.Config) error {
+// hangups are the SIGHUPs from now on; before, one would end the process. The
+// function stops them.
+func hangups() (<-chan os.Signal, func()) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	return hangup, func() { signal.Stop(hangup) }
+}
+
+// reloads reads the configuration file again when it changes and on SIGHUP, until
+// the context ends. Rules are replaced as a whole or not at all.
+func (p *process) reloads(ctx context.Context, cfg *config.Config, hangup <-chan os.Signal) error {
 	var events <-chan fsnotify.Event
 	var lost <-chan error
 	if watcher := p.watch(cfg.File); watcher != nil {
 		defer func() { _ = watcher.Close() }()
 		events, lost = watcher.Events, watcher.Errors
 	}
-	seen := digest(cfg.File)
+	read := digest(cfg.File)
+	last := read
 	var settled <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-events:
-			settled = time.After(settle)
-			continue
+		case <-events: // of the whole directory, which may never be quiet
 		case <-lost: // an event, so anything may have changed
-			settled = time.After(settle)
-			continue
 		case <-settled:
 			settled = nil
-			if digest(cfg.File) == seen {
+			now := digest(cfg.File)
+			if now == last && now != read {
+				read, cfg = now, p.reload(cfg)
+				continue
+			}
+			if last = now; now == read {
 				continue // something else in the directory changed
 			}
 		case <-hangup:
+			read = digest(cfg.File)
+			cfg = p.reload(cfg)
+			continue
 		}
-		seen = digest(cfg.File)
-		cfg = p.reload(cfg)
+		if settled == nil {
+			settled = time.After(settle)
+		}
 	}
 }
 

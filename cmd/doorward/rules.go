@@ -59,8 +59,7 @@ func ruleSets(cfg *config.Config) (enforced, shadow *policy.Set, err error) {
 	for _, r := range cfg.Rules {
 		compiled, err := compile(r)
 		if err != nil {
-			line, column := r.Allow.WhenAt(1, 1)
-			mistakes = append(mistakes, fmt.Errorf("%s:%d:%d: rule %q: %w", cfg.File, line, column, r.Name, err))
+			mistakes = append(mistakes, inFile(cfg.File, r, err))
 			continue
 		}
 		all = append(all, compiled)
@@ -76,6 +75,17 @@ func ruleSets(cfg *config.Config) (enforced, shadow *policy.Set, err error) {
 		shadow = policy.New(all, cfg.Hosts(), time.Now)
 	}
 	return enforced, shadow, nil
+}
+
+// inFile says where in the file an expression is wrong, as the file's own mistakes do.
+func inFile(file string, r config.Rule, err error) error {
+	line, column := r.Allow.WhenAt(1, 1)
+	text := err.Error()
+	if mistake, ok := errors.AsType[*policy.Mistake](err); ok {
+		line, column = r.Allow.WhenAt(mistake.Line, mistake.Column)
+		text = mistake.Problem
+	}
+	return fmt.Errorf("%s:%d:%d: rule %q: `when` %s", file, line, column, r.Name, text)
 }
 
 func compile(r config.Rule) (policy.Rule, error) {

@@ -31,6 +31,8 @@ func serve(ctx context.Context, cfg *config.Config, warnings []string) error {
 	log := telemetry.NewLog(os.Stderr, cfg.LogLevel, cfg.LogFormat)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	hangup, ignore := hangups()
+	defer ignore()
 	p, err := assemble(cfg, log)
 	if err != nil {
 		return err
@@ -41,7 +43,7 @@ func serve(ctx context.Context, cfg *config.Config, warnings []string) error {
 		return err
 	}
 	p.announce(cfg, warnings, parts)
-	return p.run(ctx, cfg, parts)
+	return p.run(ctx, cfg, parts, hangup)
 }
 
 // part is a listener and what serves on it.
@@ -137,14 +139,14 @@ func (p *process) announce(cfg *config.Config, warnings []string, parts []part) 
 }
 
 // run serves until the context ends, and then lets what is in flight finish.
-func (p *process) run(ctx context.Context, cfg *config.Config, parts []part) error {
+func (p *process) run(ctx context.Context, cfg *config.Config, parts []part, hangup <-chan os.Signal) error {
 	work, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	for _, part := range parts {
 		work.Go(part.serve)
 	}
 	background, cancel := context.WithCancel(failed)
 	work.Go(func() error { p.provider.Run(background); return nil })
-	work.Go(func() error { return p.reloads(background, cfg) })
+	work.Go(func() error { return p.reloads(background, cfg, hangup) })
 	work.Go(func() error {
 		defer cancel()
 		select {

@@ -13,7 +13,6 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/config"
 	"github.com/doorward/doorward/internal/gateway"
-	"github.com/doorward/doorward/internal/headers"
 )
 
 // snippetFlags are the flags of `doorward snippet`.
@@ -161,11 +160,8 @@ func writeFiles(w io.Writer, files []deploy.File, kubernetes bool) error {
 
 // identityHeaders are the names of the headers that every allow carries.
 func identityHeaders(cfg *config.Config) []string {
-	renderer := headers.New(headers.Config{
-		Families: cfg.IdentityHeaders, PassAccessToken: cfg.PassAccessToken, PassIDToken: cfg.PassIDToken,
-	})
 	var names []string
-	for _, header := range renderer.Render(auth.User{}, auth.Tokens{}).Headers {
+	for _, header := range renderer(cfg).Render(auth.User{}, auth.Tokens{}).Headers {
 		names = append(names, header.Name)
 	}
 	return names

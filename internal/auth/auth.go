@@ -14,7 +14,7 @@ import (
 // describes it. Nothing in it was copied from a header that the client controls
 // and the gateway does not, apart from Cookie and Authorization.
 type Request struct {
-	ID     string // for the log; from X-Request-Id of the gateway, or made here
+	ID     string // for the log and pages; from X-Request-Id of the gateway, "" when it gave none
 	Method string // as the client wrote it: methods are case-sensitive
 	Scheme string // "http" or "https"
 	Host   string // lower case, without port and final dot

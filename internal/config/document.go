@@ -119,7 +119,7 @@ func (d *document) line(r remark) string {
 	if r.given() {
 		position = fmt.Sprintf("%s:%d:%d", d.name, r.line, r.column)
 	}
-	subject := r.place.String()
+	subject := r.String()
 	if subject == "" {
 		return position + ": " + r.text
 	}

@@ -123,8 +123,8 @@ func (s *fileSpec) enforces() bool {
 	if s == nil || !s.Rules.given() {
 		return false
 	}
-	for _, rule := range s.Rules.entries {
-		if !rule.Shadow.value {
+	for i := range s.Rules.entries {
+		if !s.Rules.entries[i].Shadow.value {
 			return true
 		}
 	}

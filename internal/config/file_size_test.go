@@ -36,6 +36,16 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
+// Each rule has few keys, however many rules there are.
+func TestManyRules(t *testing.T) {
+	const rule = "- name: r%05d\n  hosts: [h%[1]d.example.com]\n  allow:\n    groups:\n    - sre\n    claims:\n      a: [b]\n      c: [d]\n"
+	for _, content := range []string{"rules:\n" + keysOf(rule, 2000), "rules:\n" + keysOf("- {hosts: [h%05d.example.com], allow: any}\n", 2000)} {
+		if got := len(goodFile(t, content, nil).Rules); got != 2000 {
+			t.Errorf("%d rules", got)
+		}
+	}
+}
+
 func keysOf(format string, n int) string {
 	var b strings.Builder
 	for i := range n {

@@ -258,6 +258,7 @@ func TestFileWarnings(t *testing.T) {
 		{"denied elsewhere", "- hosts: [a.other.org]\n  deny: true", nil},
 		{"API elsewhere without tokens", "- hosts: [a.other.org]\n  allow: any\n  redirect: false", []string{"doorward.yaml:2:3: rule 1: is for a.other.org,"}},
 		{"API elsewhere with tokens", "- hosts: [a.other.org]\n  allow: any\n  redirect: false\ntokens: [{keys_file: /k}]", nil},
+		{"page elsewhere with tokens", "- hosts: [a.other.org]\n  allow: any\ntokens: [{keys_file: /k}]", []string{"doorward.yaml:2:3: rule 1: is for a.other.org,"}},
 		{"every address", "- allow: {networks: [0.0.0.0/0]}", []string{"doorward.yaml:2:22: rule 1: `networks` entry 1 is every address there is"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

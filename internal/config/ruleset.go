@@ -8,10 +8,11 @@ import (
 
 // rules checks the rules of a file.
 func (d *document) rules(s *fileSpec, c *Config) []Rule {
-	var rules []Rule
+	rules := make([]Rule, 0, len(s.Rules.entries)+1)
 	names := map[string]int{}
-	for i, spec := range s.Rules.entries {
-		rule := d.rule(&spec, c)
+	for i := range s.Rules.entries {
+		spec := &s.Rules.entries[i]
+		rule := d.rule(spec, c)
 		at := spec.place
 		if spec.Name.value != "" {
 			rule.Name, at = spec.Name.value, spec.Name.place

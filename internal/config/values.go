@@ -167,10 +167,9 @@ func (l *list[T]) read(d *document, n ast.Node, at place) {
 		d.mistake(at, "is an empty list; write what belongs into it, or leave the key out")
 		return
 	}
+	l.entries = make([]T, len(sequence.Values))
 	for i, entry := range sequence.Values {
-		var read T
-		d.into(any(&read).(value), entry, place{context: at.context, key: at.key, entry: i + 1})
-		l.entries = append(l.entries, read)
+		d.into(any(&l.entries[i]).(value), entry, place{context: at.context, key: at.key, entry: i + 1})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/url"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/policy"
 	"github.com/doorward/doorward/internal/secret"
 )
 
@@ -32,10 +33,11 @@ type Doctor struct {
 // Known is what the configuration of Doorward says.
 type Known struct {
 	Sites      auth.Sites
-	Prefix     string   // of every path, "" or "/oauth2"
-	CookieName string   // base name
-	Identity   []string // the names of the identity headers
-	Provider   string   // its name
+	Rules      *policy.Set // nil: every page needs a login
+	Prefix     string      // of every path, "" or "/oauth2"
+	CookieName string      // base name
+	Identity   []string    // the names of the identity headers
+	Provider   string      // its name
 }
 
 // Examine asks the site and returns what it found. It never fails: what cannot
@@ -93,6 +95,17 @@ func (e *examination) site() (auth.Site, bool) {
 		return auth.Site{}, false
 	}
 	return e.Known.Sites.For(hostOf(e.URL))
+}
+
+// rule is the one that governs the page; false when that is not known.
+func (e *examination) rule() (policy.Governing, bool) {
+	if e.Known == nil || e.Known.Rules == nil {
+		return policy.Governing{}, false
+	}
+	return e.Known.Rules.Match(auth.Request{
+		Method: http.MethodGet, Scheme: e.page.Scheme, Host: hostOf(e.page), Port: e.page.Port(),
+		Path: e.page.EscapedPath(), Query: "?" + e.page.RawQuery,
+	}), true
 }
 
 // signInAddress is where people are sent, or where the configuration says that

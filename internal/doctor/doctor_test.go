@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/policy"
 	"github.com/doorward/doorward/internal/secret"
 )
 
@@ -80,6 +82,39 @@ func TestExamineFirstAnswer(t *testing.T) {
 			})
 			if !found {
 				t.Errorf("no finding %s %s that says %q in %v", tt.check, tt.want, tt.says, report.Findings)
+			}
+		})
+	}
+}
+
+// TestExamineKnowsTheRules: what would be wrong elsewhere is right where a rule
+// says so.
+func TestExamineKnowsTheRules(t *testing.T) {
+	rules := policy.New([]policy.Rule{
+		{Name: "open", Hosts: []string{"127.0.0.1"}, Paths: []string{"/"}, Public: true},
+	}, []string{"127.0.0.1"}, time.Now)
+	api := policy.New([]policy.Rule{
+		{Name: "api", Hosts: []string{"127.0.0.1"}, NoRedirect: true, Allow: &policy.Allow{Any: true}},
+	}, []string{"127.0.0.1"}, time.Now)
+	sites := auth.Sites{{Scheme: "http", Host: "127.0.0.1"}}
+	for _, tt := range []struct {
+		name  string
+		site  answer
+		rules *policy.Set
+		want  Verdict
+	}{
+		{"public", answer{status: 200}, rules, Unknown},
+		{"public, but held back", answer{status: 401}, rules, Good},
+		{"no redirect", answer{status: 401}, api, Good},
+		{"open against the rule", answer{status: 200}, api, Wrong},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			report := examined(t, &answering{answer: tt.site}, Doctor{Known: &Known{Sites: sites, Rules: tt.rules}})
+			if !report.Has("gated", tt.want) {
+				t.Errorf("%v, want gated %s", report.Findings, tt.want)
+			}
+			if tt.rules == api && tt.site.status == 401 && report.Has("sign_in", Wrong) {
+				t.Error("a sign-in is missed where the rule wants none")
 			}
 		})
 	}

@@ -96,7 +96,9 @@ func (e *examination) checkForgedGroup(ctx context.Context, check, what string, 
 		case isOpen:
 			open = append(open, namesOf(header))
 		case isChanged:
-			believed = append(believed, namesOf(header))
+			if len(believed) == 0 || len(header) == 1 { // of several together only when none is believed alone
+				believed = append(believed, namesOf(header))
+			}
 		default:
 			unclear = true
 		}

@@ -52,12 +52,18 @@ func (e *examination) checkGated(ctx context.Context) bool {
 	e.base = e.ask(ctx, question{})
 	e.signIn = e.base.signIn(e.page)
 	to := e.base.redirect(e.page)
+	rule, known := e.rule()
 	switch a := e.base; {
 	case a.err != nil:
 		e.wrong("reachable", "%s cannot be opened: %s", originOf(e.URL), a.trouble())
 	case e.signIn != nil:
 		e.good(check, "somebody who is not signed in does not get in: %d to %s", a.status, originOf(e.signIn)+e.signIn.Path)
 		return true
+	case a.status == http.StatusUnauthorized && known && !rule.Redirects():
+		e.good(check, "somebody who is not signed in does not get in: 401, without a way to the sign-in, as rule %q says", rule.Name())
+		return true
+	case a.passed() && known && rule.Public():
+		e.unknown(check, "the page is public by rule %q, so nothing can be said about the gate; examine a page that is not", rule.Name())
 	case a.status == http.StatusUnauthorized:
 		e.good(check, "somebody who is not signed in does not get in: 401")
 		e.wrong("sign_in", "a person who opens the page gets 401 and is not sent to the sign-in; with nginx the gateway makes the redirect, see error_page 401 in `doorward snippet nginx`")

@@ -35,7 +35,7 @@ type Server struct {
 // Check implements authv3.AuthorizationServer. It never fails: what cannot be
 // judged is a denial, because Envoy may be set to let errors pass.
 func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*authv3.CheckResponse, error) {
-	from := ""
+	from := "unknown" // is nobody's address, and nobody trusts it
 	if p, ok := peer.FromContext(ctx); ok {
 		from = p.Addr.String()
 	}
@@ -45,6 +45,9 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 		d = s.Gate.Check(ctx, req)
 	} else {
 		d = gate.Refuse(err)
+	}
+	if d.Verdict == auth.Deny {
+		req.ID = gate.RequestID(req.ID) // the page and the line in the log have the same
 	}
 	s.Gate.Report("grpc", from, req, d, err)
 	return s.Dialect.Answer(req, d), nil

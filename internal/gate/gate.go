@@ -5,8 +5,6 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -18,7 +16,7 @@ import (
 )
 
 // Gate holds what a decision depends on. Set every field before the first Check,
-// and the policy with Govern.
+// and the rules with Govern.
 type Gate struct {
 	Sessions  *session.CookieStore
 	Sites     auth.Sites
@@ -26,7 +24,7 @@ type Gate struct {
 	Log       *slog.Logger
 	Metrics   *telemetry.Metrics
 
-	policy   atomic.Pointer[Rules]
+	rules    atomic.Pointer[Rules]
 	hintOnce sync.Once
 }
 
@@ -41,56 +39,30 @@ type Rules struct {
 }
 
 // Govern puts rules in force. Checks in flight keep the ones they began with.
-func (g *Gate) Govern(rules *Rules) { g.policy.Store(rules) }
+func (g *Gate) Govern(rules *Rules) { g.rules.Store(rules) }
 
 // Check decides one request. It is the whole hot path.
 func (g *Gate) Check(ctx context.Context, req auth.Request) auth.Decision {
-	rules := g.policy.Load()
-	rule := rules.Match(req)        // every request has one; an unknown host: deny
-	who, err := g.whoAsks(ctx, req) // nobody is a value, not an error
+	rules := g.rules.Load()
+	rule := rules.Match(req)               // every request has one; an unknown host: deny
+	who, err := g.whoAsks(ctx, req, rules) // nobody is a value, not an error
 	if err != nil && !rule.Public() {
 		return auth.CannotTell(rule.Name(), err) // fails closed, keeps the session
-	}
-	if who.User.Nobody() {
-		who.Identity = rules.Nobody
 	}
 	judgement, by := rule.Judge(req, who.User)
 	g.compare(rules.Shadow, req, who.User, by, judgement)
 	return g.answer(req, rule, who, by, judgement)
 }
 
-// compare judges a request by the rules that are not in force, and logs where
-// they would have answered otherwise.
-func (g *Gate) compare(shadow *policy.Set, req auth.Request, user auth.User, rule string, j auth.Judgement) {
-	if shadow == nil {
-		return
+// whoAsks returns the session that the request carries. Nobody's has the empty
+// identity of the rules, also with an error, which means that the store could not
+// be asked.
+func (g *Gate) whoAsks(ctx context.Context, req auth.Request, rules *Rules) (session.Session, error) {
+	who, err := g.Sessions.Load(ctx, req)
+	if who.User.Nobody() {
+		who.Identity = rules.Nobody
 	}
-	if judged, by := shadow.Match(req).Judge(req, user); judged.Verdict != j.Verdict {
-		g.Log.Info("the shadow rules differ", "event", "shadow",
-			"verdict", j.Verdict.String(), "rule", rule,
-			"shadow_verdict", judged.Verdict.String(), "shadow_rule", by, "shadow_reason", judged.Reason.Code,
-			"method", req.Method, "host", req.Host, "path", req.Path, "user", user.ID)
-	}
-}
-
-// Apps are the places that the rules let user open.
-func (g *Gate) Apps(user auth.User, client netip.Addr) []policy.App {
-	return g.policy.Load().Apps(user, client)
-}
-
-// LoginFor is what the rule that governs req asks of a login.
-func (g *Gate) LoginFor(req auth.Request) policy.Login { return g.policy.Load().Match(req).Login() }
-
-// Judge says whether user may make a request, outside a check: at the end of a
-// login, so that who may not enter hears it there.
-func (g *Gate) Judge(req auth.Request, user auth.User) auth.Judgement {
-	return g.policy.Load().Match(req).Decide(req, user)
-}
-
-// whoAsks returns the session that the request carries. Nobody's is the zero
-// Session; an error means that the store could not be asked.
-func (g *Gate) whoAsks(ctx context.Context, req auth.Request) (session.Session, error) {
-	return g.Sessions.Load(ctx, req)
+	return who, err
 }
 
 // answer makes the decision of a judgement: the identity to pass on, or where to
@@ -111,53 +83,30 @@ func (g *Gate) answer(req auth.Request, rule policy.Governing, who session.Sessi
 	return d
 }
 
-// maxSignInURL keeps the whole header block of an answer within 3,500 bytes.
-const (
-	maxSignInURL = 3200
-	maxTarget    = 2048 // of an address to come back to, before it is escaped
-)
-
-// signInURL is where a browser that wanted req signs in. It has the scheme of the
-// public URL, also in the address to come back to: a gateway behind a load
-// balancer that ends TLS says "http" about a page that the browser knows as
-// https. An address that is too long loses its query as a whole.
-func (g *Gate) signInURL(req auth.Request) string {
-	site, ok := g.Sites.For(req.Host)
-	if !ok {
-		return ""
+// compare judges a request by the rules that are not in force, and logs where
+// they would have answered otherwise.
+func (g *Gate) compare(shadow *policy.Set, req auth.Request, user auth.User, rule string, j auth.Judgement) {
+	if shadow == nil {
+		return
 	}
-	if req.Scheme == "http" && site.Scheme == "https" {
-		g.hintOnce.Do(func() {
-			g.Log.Warn("a gateway asks about plain http, but the public URL is https; if it stands behind a load balancer that ends TLS, set DOORWARD_FORCE_SCHEME=https",
-				"host", req.Host, "public_url", site.Origin())
-		})
+	if judged, by := shadow.Match(req).Judge(req, user); judged.Verdict != j.Verdict {
+		g.Log.Info("the shadow rules differ", "event", "shadow",
+			"verdict", j.Verdict.String(), "rule", rule,
+			"shadow_verdict", judged.Verdict.String(), "shadow_rule", by, "shadow_reason", judged.Reason.Code,
+			"method", req.Method, "host", req.Host, "path", req.Path, "user", user.ID)
 	}
-	start := site.Origin() + g.StartPath + "?rd="
-	host := hostAddress(site, req)
-	for _, target := range []string{host + req.Path + req.Query, host + req.Path, host + "/"} {
-		escaped := strings.ReplaceAll(url.QueryEscape(target), "+", "%20") // a plus sign in rd means itself
-		if len(target) <= maxTarget && len(start)+len(escaped) <= maxSignInURL {
-			return start + escaped
-		}
-	}
-	return start + "%2F"
 }
 
-// Address is the whole address of req as a browser that is to come back to it
-// writes it.
-func Address(site auth.Site, req auth.Request) string {
-	return hostAddress(site, req) + req.Path + req.Query
+// Apps are the places that the rules let user open.
+func (g *Gate) Apps(user auth.User, client netip.Addr) []policy.App {
+	return g.rules.Load().Apps(user, client)
 }
 
-// hostAddress is the scheme, host and port of req as a browser knows them.
-func hostAddress(site auth.Site, req auth.Request) string {
-	if req.Port == "" || isDefault(req.Scheme, req.Port) || isDefault(site.Scheme, req.Port) {
-		return site.Scheme + "://" + req.Host
-	}
-	return site.Scheme + "://" + req.Host + ":" + req.Port
-}
+// LoginFor is what the rule that governs req asks of a login.
+func (g *Gate) LoginFor(req auth.Request) policy.Login { return g.rules.Load().Match(req).Login() }
 
-// isDefault reports whether port is the one that a browser leaves out.
-func isDefault(scheme, port string) bool {
-	return scheme == "https" && port == "443" || scheme == "http" && port == "80"
+// Judge says whether user may make a request, outside a check: at the end of a
+// login, so that who may not enter hears it there.
+func (g *Gate) Judge(req auth.Request, user auth.User) auth.Judgement {
+	return g.rules.Load().Match(req).Decide(req, user)
 }

@@ -124,7 +124,7 @@ func TestCheck(t *testing.T) {
 		{"AUTHZ-7 nobody may, nobody signed in", "app.example.com", "/closed", nil, "closed", auth.Judgement{Reason: auth.RuleDenies}, "", nil, false},
 		{"PATH-4 unknown host", "evil.test", "/public/x", []string{ada}, "", auth.Judgement{Reason: auth.UnknownHost}, "", nil, false},
 		{"PATH-2 an odd path is not public", "app.example.com", "/public//x", nil, "all", auth.Judgement{Verdict: auth.SignIn, Reason: auth.NotSignedIn}, "", nil, true},
-		{"PATH-2 both readings", "app.example.com", "/public/../admin/x", []string{eve}, "all", auth.Judgement{Reason: auth.GroupMissing}, "eve", nil, false},
+		{"PATH-2 both readings", "app.example.com", "/public/../admin/x", []string{eve}, "admin", auth.Judgement{Reason: auth.GroupMissing}, "eve", nil, false},
 		{"PATH-3 unreadable", "app.example.com", "/public/x#", []string{ada}, "", auth.Judgement{Reason: auth.PathUnreadable}, "ada", nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -80,6 +80,7 @@ const (
 	ReasonUserinfo      = "userinfo"          // the userinfo answer is malformed
 	ReasonUserinfoSub   = "userinfo_subject"  // it describes somebody else
 	ReasonUserClaim     = "user_claim"        // the claim that names the user is missing
+	ReasonInactive      = "inactive"          // the introspection endpoint does not vouch for the token
 )
 
 func (e *InvalidError) Error() string {

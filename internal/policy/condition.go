@@ -58,6 +58,9 @@ func Compile(expression string) (*Condition, error) {
 	if issues.Err() != nil {
 		return nil, firstMistake(issues)
 	}
+	if checked.OutputType() == cel.DynType {
+		return nil, &Mistake{1, 1, "it has the type of a claim, which can be any; compare it, as claims.admin == true"}
+	}
 	if checked.OutputType() != cel.BoolType {
 		return nil, &Mistake{1, 1, fmt.Sprintf("it is of type %s, and has to be true or false", checked.OutputType())}
 	}

@@ -66,7 +66,8 @@ func (g Governing) Decide(req auth.Request, user auth.User) auth.Judgement {
 }
 
 // Judge is Decide, and the name of the rule that the judgement is of: where two
-// rules govern, of the one that refuses. It is "" when none covers the request.
+// rules govern, of the one that refuses, and of the second when both do. It is ""
+// when none covers the request.
 func (g Governing) Judge(req auth.Request, user auth.User) (judgement auth.Judgement, rule string) {
 	if g.first == nil {
 		return auth.Judgement{Reason: auth.NoRule}, ""

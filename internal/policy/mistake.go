@@ -23,7 +23,7 @@ func (m *Mistake) Error() string {
 func firstMistake(issues *cel.Issues) error {
 	first := issues.Errors()[0]
 	problem, _, _ := strings.Cut(first.Message, "\n")
-	m := &Mistake{Line: first.Location.Line(), Column: first.Location.Column() + 1, Problem: problem}
+	m := &Mistake{Line: first.Location.Line(), Column: max(1, first.Location.Column()+1), Problem: problem}
 	switch {
 	case strings.HasPrefix(problem, "undeclared reference"):
 		m.Problem += "; an expression sees request, user and claims, and texts stand in quotes"

@@ -1,5 +1,5 @@
 // Package policy says which rule governs a request and whether it admits a user.
-// It is pure: no input or output, and no clock.
+// It is pure: no input or output, and no clock but the one that it is given.
 package policy
 
 import (

@@ -16,11 +16,7 @@ import (
 // gateway that does not pass the host on leaves no choice where there is only
 // one site; where there are several it is an error that says so.
 func (s *Server) site(r *http.Request) (auth.Site, error) {
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if host, ok := gateway.CanonicalHost(host); ok {
+	if host, ok := hostOf(r); ok {
 		if site, ok := s.Sites.For(host); ok {
 			return site, nil
 		}
@@ -36,14 +32,20 @@ func (s *Server) site(r *http.Request) (auth.Site, error) {
 	}
 }
 
-// elsewhere sends a browser that reached another host of the site to the public
-// URL, where the cookies of logins are. It reports whether it did.
-func elsewhere(w http.ResponseWriter, r *http.Request, site auth.Site) bool {
+// hostOf is the host that the browser named, without its port, and false when it
+// is no host name.
+func hostOf(r *http.Request) (string, bool) {
 	host := r.Host
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	host, ok := gateway.CanonicalHost(host)
+	return gateway.CanonicalHost(host)
+}
+
+// elsewhere sends a browser that reached another host of the site to the public
+// URL, where the cookies of logins are. It reports whether it did.
+func elsewhere(w http.ResponseWriter, r *http.Request, site auth.Site) bool {
+	host, ok := hostOf(r)
 	if !ok || host == site.Host || !site.Covers(host) {
 		return false
 	}
@@ -55,13 +57,7 @@ func elsewhere(w http.ResponseWriter, r *http.Request, site auth.Site) bool {
 func (s *Server) load(r *http.Request, site auth.Site) (session.Session, error) {
 	who, err := s.Sessions.Load(r.Context(), auth.Request{Host: site.Host, Cookies: r.Header["Cookie"]})
 	if err != nil {
-		return session.Session{}, &problem{
-			Status: http.StatusServiceUnavailable,
-			Reason: auth.StoreUnavailable.Code,
-			Title:  "We cannot tell who is signed in",
-			Text:   "The session store does not answer at the moment. You stay signed in; please try again shortly.",
-			Cause:  err,
-		}
+		return session.Session{}, storeUnavailable(err)
 	}
 	return who, nil
 }

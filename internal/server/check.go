@@ -24,6 +24,9 @@ func (s *Server) check(endpoint string, choose func(http.Header) gateway.Dialect
 		} else {
 			d = gate.Refuse(err)
 		}
+		if d.Verdict == auth.Deny {
+			req.ID = gate.RequestID(req.ID) // the page and the line in the log have the same
+		}
 		dialect.Answer(w, req, d)
 		s.Gate.Report(endpoint, r.RemoteAddr, req, d, err)
 	}

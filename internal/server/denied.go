@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -40,6 +41,8 @@ func (s *Server) denied(w http.ResponseWriter, r *http.Request) error {
 			Status: http.StatusForbidden, Reason: "forbidden_behind",
 			Title: "This page is closed", Text: "You may enter here, but the server behind does not show this page.",
 		}
+	case auth.Unknown:
+		return storeUnavailable(d.Cause)
 	default:
 		return &problem{
 			Status: http.StatusUnauthorized, Reason: d.Reason.Code, Cause: d.Cause,
@@ -73,19 +76,23 @@ func (s *Server) notAllowed(w http.ResponseWriter, r *http.Request, site auth.Si
 		})
 		return nil
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(http.StatusForbidden)
-	return s.Pages.NotAllowed(w, s.notAllowedPage(site, f, id))
+	page := s.notAllowedPage(site, f, id)
+	return html(w, http.StatusForbidden, func(body io.Writer) error { return s.Pages.NotAllowed(body, page) })
 }
 
+// notAllowedPage is the page of a 403. The zero Site is a host at which nobody can
+// sign in, so there are no links then.
 func (s *Server) notAllowedPage(site auth.Site, f refused, id string) pages.NotAllowed {
-	return pages.NotAllowed{
+	page := pages.NotAllowed{
 		Account: f.user.Account(), Provider: s.Provider.Label(), Host: f.host,
 		Reason: f.reason.Text, ReasonCode: f.reason.Code, RequestID: id,
-		OtherAccountURL: s.link(site, "/start", "prompt", "login", "rd", f.target),
-		SignOutURL:      s.link(site, "/sign_out"),
-		Operator:        f.operator,
+		Operator: f.operator,
 	}
+	if site != (auth.Site{}) {
+		page.OtherAccountURL = s.link(site, "/start", "prompt", "login", "rd", f.target)
+		page.SignOutURL = s.link(site, "/sign_out")
+	}
+	return page
 }
 
 // DeniedPage is the page of a 403 for the dialects whose gateways show it.

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 
@@ -78,12 +80,36 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		writeJSON(w, p.Status, map[string]string{"error": p.Reason, "request_id": id})
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(p.Status)
-	_ = s.Pages.Problem(w, pages.Problem{
+	page := pages.Problem{
 		Title: p.Title, Text: p.Text, Code: id + " " + p.Reason,
 		RetryURL: p.RetryURL, RetryLabel: p.RetryLabel,
-	})
+	}
+	if html(w, p.Status, func(body io.Writer) error { return s.Pages.Problem(body, page) }) != nil {
+		w.WriteHeader(p.Status)
+	}
+}
+
+// storeUnavailable is the problem when nobody can tell who is signed in. It signs
+// nobody out.
+func storeUnavailable(cause error) *problem {
+	return &problem{
+		Status: http.StatusServiceUnavailable, Reason: auth.StoreUnavailable.Code, RetryAfter: 5, Cause: cause,
+		Title: "We cannot tell who is signed in",
+		Text:  "The session store does not answer at the moment. You stay signed in; please try again shortly.",
+	}
+}
+
+// html answers with a page, whole or not at all: an error is that of rendering, and
+// then nothing has been written. A browser that has gone away is none.
+func html(w http.ResponseWriter, status int, render func(io.Writer) error) error {
+	var body bytes.Buffer
+	if err := render(&body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = body.WriteTo(w)
+	return nil
 }
 
 // header1 is a header that is there once and can stand in a log line.

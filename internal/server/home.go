@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"net/http"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -31,10 +32,10 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 		}
 		w.Header().Set("Content-Security-Policy", s.Pages.PolicyWith(pictures))
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	return s.Pages.Account(w, page)
+	return html(w, http.StatusOK, func(body io.Writer) error { return s.Pages.Account(body, page) })
 }
 
+// account is the page of who, with the apps that the rules let them open.
 func (s *Server) account(r *http.Request, site auth.Site, who session.Session) pages.Account {
 	page := pages.Account{
 		Account: who.User.Account(), Name: who.User.Name, Email: who.User.Email,

@@ -21,7 +21,7 @@ const (
 )
 
 // NewHTTP returns an HTTP server with the limits of a listener. What net/http
-// itself has to report goes to log.
+// itself has to report, such as a panic of a handler, is an error in the log.
 func NewHTTP(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -30,7 +30,7 @@ func NewHTTP(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelError),
 	}
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -80,8 +81,7 @@ func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, site auth.Sit
 	if s.Provider.EndSessionURL("", "") == "" {
 		page.StillAt = s.Provider.Label()
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	return s.Pages.SignedOut(w, page)
+	return html(w, http.StatusOK, func(body io.Writer) error { return s.Pages.SignedOut(body, page) })
 }
 
 // leave redirects after a GET with 302 and after a POST with 303, so that what
@@ -105,13 +105,13 @@ func (s *Server) confirmSignOut(w http.ResponseWriter, r *http.Request, site aut
 	// for browsers that do not say where a link was followed.
 	byLink := len(r.Header["Sec-Fetch-Site"]) > 0
 	w.Header().Set("Content-Security-Policy", s.Pages.Policy(origin(target), s.endSessionOrigin()))
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	return s.Pages.ConfirmSignOut(w, pages.ConfirmSignOut{
+	page := pages.ConfirmSignOut{
 		Account:   user.Account(),
 		ActionURL: s.link(site, "/sign_out", "rd", target),
 		ByLink:    byLink,
 		CancelURL: target,
-	})
+	}
+	return html(w, http.StatusOK, func(body io.Writer) error { return s.Pages.ConfirmSignOut(body, page) })
 }
 
 // endSessionOrigin is where the provider ends its own session, "" when it does

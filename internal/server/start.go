@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -72,8 +73,7 @@ func (s *Server) signInPage(w http.ResponseWriter, site auth.Site, target string
 	if address, err := url.Parse(target); err == nil {
 		page.Host = address.Hostname()
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	return s.Pages.SignIn(w, page)
+	return html(w, http.StatusOK, func(body io.Writer) error { return s.Pages.SignIn(body, page) })
 }
 
 // begin sends the browser to the provider. Again marks a login that replaces one

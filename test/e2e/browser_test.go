@@ -190,11 +190,11 @@ func (b *tab) text(selector string) string {
 }
 
 // eval is the value of an expression that is a string.
-func (b *tab) eval(expression string) string {
+func (b *tab) eval(expression string, options ...chromedp.EvaluateOption) string {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression))
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[string](expression, options...))
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}

@@ -15,7 +15,7 @@ func (h *house) testConnections(t *testing.T) {
 	const checks, enough = 60, 4
 	s := h.layOut(t, stack.PlainNginx, nil)
 	between := newRelay(t, s.Doorward.Listen)
-	s.Nginx.Doorward = between.address
+	s.Front.Doorward = between.address
 	begin(t, s.Start)
 
 	eve := h.visitor(s)

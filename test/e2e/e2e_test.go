@@ -14,6 +14,7 @@ func TestEndToEnd(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"gateways", h.testGateways},
+		{"other gateways", h.testOtherGateways},
 		{"checks share connections", h.testConnections},
 		{"provider down at start", h.testProviderDown},
 		{"provider forgets its keys", h.testProviderForgets},

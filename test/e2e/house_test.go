@@ -63,8 +63,10 @@ func requireRealParts(t *testing.T) {
 			missing = append(missing, "nginx module "+module)
 		}
 	}
-	if _, err := stack.Tool("dex"); err != nil {
-		missing = append(missing, "dex")
+	for _, tool := range []string{"dex", "traefik", "caddy", "envoy"} {
+		if _, err := stack.Tool(tool); err != nil {
+			missing = append(missing, tool)
+		}
 	}
 	if len(missing) > 0 {
 		t.Fatalf("missing: %s; run in test/: go run ./tools", strings.Join(missing, ", "))

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/doorward/doorward/test/stack"
 	"net/http"
 	"net/url"
 	"os"
@@ -176,14 +177,18 @@ func (h *house) checkLogs(t *testing.T) {
 		}
 	}
 	for _, s := range h.stacks {
-		for _, name := range []string{"doorward.log", "nginx.log"} {
-			file := filepath.Join(s.Nginx.Dir, name)
+		names := []string{"doorward.log"}
+		if s.Front.Gateway == stack.PlainNginx || s.Front.Gateway == stack.IngressNginx {
+			names = append(names, "nginx.log") // errors only; others log whole addresses, as they are told to
+		}
+		for _, name := range names {
+			file := filepath.Join(s.Front.Dir, name)
 			log, err := os.ReadFile(file)
 			if err != nil || len(log) == 0 {
 				t.Errorf("%s: %d bytes, %v", file, len(log), err)
 			}
 			for _, leak := range append(h.secret.leaks(string(log)), wholeSessions(string(log))...) {
-				t.Errorf("%s/%s, %s", filepath.Base(s.Nginx.Dir), name, leak)
+				t.Errorf("%s/%s, %s", filepath.Base(s.Front.Dir), name, leak)
 			}
 		}
 	}

@@ -52,7 +52,7 @@ func TestMatrix(t *testing.T) {
 	text := table(all, cells)
 	fmt.Print(text)
 	switch {
-	case t.Failed():
+	case t.Failed() || len(cells) < len(rows())*len(all): // -run left some out
 	case *update:
 		keep(t, text)
 	case text != read(t, matrixFile):

@@ -1,6 +1,7 @@
 package gateways
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -33,19 +34,24 @@ func newRelay(t *testing.T, to string) *relay {
 				return
 			}
 			r.accepted.Add(1)
-			all.Go(func() { join(from, to) })
+			all.Go(func() { join(t.Context(), from, to) })
 		}
 	})
 	return r
 }
 
-// join ends when either side does.
-func join(from net.Conn, to string) {
-	onward, err := net.Dial("tcp", to)
+// join ends when either side or the context does.
+func join(ctx context.Context, from net.Conn, to string) {
+	var dialer net.Dialer
+	onward, err := dialer.DialContext(ctx, "tcp", to)
 	if err != nil {
 		_ = from.Close()
 		return
 	}
+	defer context.AfterFunc(ctx, func() {
+		_ = from.Close()
+		_ = onward.Close()
+	})()
 	var both sync.WaitGroup
 	for _, way := range [][2]net.Conn{{from, onward}, {onward, from}} {
 		both.Go(func() {

@@ -9,7 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"github.com/doorward/doorward/deploy"
 )
 
 // A Gateway is a configuration that the tests run: its main file, from the root
@@ -155,23 +156,9 @@ func (f *Front) render(shipped, name, before string, pairs [][2]string) error {
 	if shipped == string(f.Gateway) {
 		pairs = append(f.Replace[:len(f.Replace):len(f.Replace)], pairs...)
 	}
-	rendered, err := replaceAll(string(text), pairs)
+	rendered, err := deploy.Render(string(text), pairs)
 	if err != nil {
 		return fmt.Errorf("%s: %w", shipped, err)
 	}
 	return os.WriteFile(filepath.Join(f.Dir, name), []byte(before+rendered), 0o600)
-}
-
-// replaceAll replaces every pair's first by its second; where two begin at the
-// same place, the earlier pair wins. A first that does not occur is an error: the
-// file has changed and its test has not.
-func replaceAll(text string, pairs [][2]string) (string, error) {
-	var flat []string
-	for _, pair := range pairs {
-		if !strings.Contains(text, pair[0]) {
-			return "", errors.New("does not contain " + pair[0])
-		}
-		flat = append(flat, pair[0], pair[1])
-	}
-	return strings.NewReplacer(flat...).Replace(text), nil
 }

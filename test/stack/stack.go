@@ -35,7 +35,6 @@ type Stack struct {
 	Dex      *Dex
 	Doorward *Doorward
 	Front    *Front
-	Nginx    *Front // the same, whatever it is
 }
 
 // New lays out a stack without starting any of it, so that a test can change a
@@ -69,7 +68,6 @@ func New(c Config) (*Stack, error) {
 		AppHost: "app." + c.Domain, AuthHost: "auth." + c.Domain, AuthURL: s.AuthURL,
 		App: appAt, Doorward: doorwardAt, DoorwardGRPC: grpcAt,
 	}
-	s.Nginx = s.Front
 	if c.TLS {
 		return s, s.certify(c.Dir)
 	}

@@ -43,6 +43,8 @@ type Behaviour struct {
 	IDToken func(token string) string
 	// Userinfo changes the claims of the userinfo answer.
 	Userinfo func(claims map[string]any)
+	// Introspection changes the answer about a token.
+	Introspection func(answer map[string]any)
 	// JWKS changes the published keys.
 	JWKS func(keys []map[string]any) []map[string]any
 

@@ -26,6 +26,7 @@ func (p *Provider) handler(stopping <-chan struct{}) http.Handler {
 		Authorize:  p.serveAuthorize,
 		Token:      p.serveToken,
 		Userinfo:   p.serveUserinfo,
+		Introspect: p.serveIntrospection,
 		JWKS:       p.serveJWKS,
 		EndSession: p.serveEndSession,
 	} {
@@ -75,6 +76,7 @@ func (p *Provider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 		"authorization_endpoint":                         issuer + paths[Authorize],
 		"token_endpoint":                                 issuer + paths[Token],
 		"userinfo_endpoint":                              issuer + paths[Userinfo],
+		"introspection_endpoint":                         issuer + paths[Introspect],
 		"jwks_uri":                                       issuer + paths[JWKS],
 		"end_session_endpoint":                           issuer + paths[EndSession],
 		"response_types_supported":                       []string{"code"},

@@ -36,6 +36,7 @@ const (
 	Authorize  Endpoint = "authorize"
 	Token      Endpoint = "token"
 	Userinfo   Endpoint = "userinfo"
+	Introspect Endpoint = "introspect"
 	JWKS       Endpoint = "jwks"
 	EndSession Endpoint = "end_session"
 )
@@ -45,6 +46,7 @@ var paths = map[Endpoint]string{
 	Authorize:  "/authorize",
 	Token:      "/token",
 	Userinfo:   "/userinfo",
+	Introspect: "/introspect",
 	JWKS:       "/jwks",
 	EndSession: "/end_session",
 }
