@@ -43,7 +43,8 @@ func (p *process) reloads(ctx context.Context, cfg *config.Config, hangup <-chan
 		case <-ctx.Done():
 			return nil
 		case <-events: // of the whole directory, which may never be quiet
-		case <-lost: // an event, so anything may have changed
+		case err := <-lost: // anything may have changed
+			p.log.Warn("a change of the configuration file may have been missed; reading it again", "event", "reload", "error", err)
 		case <-settled:
 			settled = nil
 			now := digest(cfg.File)

@@ -51,6 +51,7 @@ type part struct {
 	name     string
 	listener net.Listener
 	serve    func() error
+	drain    func()                      // tells whoever asks that the end is near
 	finish   func(context.Context) error // lets what is in flight end
 }
 
@@ -89,6 +90,7 @@ func (p *process) open(ctx context.Context, cfg *config.Config) ([]part, error) 
 
 func overHTTP(l net.Listener, s *http.Server) part {
 	return part{
+		drain: func() {},
 		serve: func() error {
 			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return err
@@ -107,6 +109,7 @@ func overHTTP(l net.Listener, s *http.Server) part {
 func overGRPC(l net.Listener, envoy *extauthz.Server, cfg config.GRPC) part {
 	s, healthy := extauthz.NewGRPC(envoy, grpcCredentials(cfg))
 	return part{
+		drain: healthy.Shutdown,
 		serve: func() error {
 			if err := s.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
 				return err
@@ -114,7 +117,6 @@ func overGRPC(l net.Listener, envoy *extauthz.Server, cfg config.GRPC) part {
 			return nil
 		},
 		finish: func(ctx context.Context) error {
-			healthy.Shutdown()
 			stop := context.AfterFunc(ctx, s.Stop)
 			defer stop()
 			s.GracefulStop()
@@ -153,6 +155,9 @@ func (p *process) run(ctx context.Context, cfg *config.Config, parts []part, han
 		case <-ctx.Done():
 			p.log.Info("shutting down", "event", "stop", "delay", cfg.ShutdownDelay.String())
 			p.admin.Drain()
+			for _, part := range parts {
+				part.drain()
+			}
 			wait(failed, cfg.ShutdownDelay)
 		case <-failed.Done():
 		}
@@ -195,11 +200,11 @@ func listen(ctx context.Context, at config.Listener) (net.Listener, error) {
 	if at.Network != "unix" {
 		return new(net.ListenConfig).Listen(ctx, at.Network, at.Address)
 	}
-	if conn, err := new(net.Dialer).DialContext(ctx, "unix", at.Address); err == nil {
+	switch conn, err := new(net.Dialer).DialContext(ctx, "unix", at.Address); {
+	case err == nil:
 		return nil, errors.Join(fmt.Errorf("another process listens on %s", at.Address), conn.Close())
-	}
-	if info, err := os.Lstat(at.Address); err == nil && info.Mode()&os.ModeSocket != 0 {
-		_ = os.Remove(at.Address)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		_ = os.Remove(at.Address) // nobody is behind it any more
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "unix", at.Address)
 	if err != nil {

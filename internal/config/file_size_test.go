@@ -36,6 +36,13 @@ func TestManyKeys(t *testing.T) {
 	}
 }
 
+// As many keys as there may be, and what follows them is counted elsewhere.
+func TestMostKeys(t *testing.T) {
+	if got := len(goodFile(t, "headers:\n"+keysOf("  X-%06d: email\n", 1000)+"rules: [{allow: any}]\n", nil).Headers); got != 1000 {
+		t.Errorf("%d headers", got)
+	}
+}
+
 // Each rule has few keys, however many rules there are.
 func TestManyRules(t *testing.T) {
 	const rule = "- name: r%05d\n  hosts: [h%[1]d.example.com]\n  allow:\n    groups:\n    - sre\n    claims:\n      a: [b]\n      c: [d]\n"

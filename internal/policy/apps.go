@@ -31,7 +31,7 @@ func (s *Set) Apps(user auth.User, client netip.Addr) []App {
 			if strings.HasPrefix(host, "*.") || app.Path == "" || seen[host+app.Path] {
 				continue
 			}
-			req := auth.Request{Method: "GET", Host: host, Path: app.Path, Client: client}
+			req := auth.Request{Method: "GET", Scheme: "https", Host: host, Path: app.Path, Client: client}
 			governing := s.Match(req)
 			if governing.first == r && governing.Decide(req, user).Verdict == auth.Allow {
 				seen[host+app.Path] = true

@@ -29,7 +29,7 @@ type conditionRequest struct {
 	Method string `cel:"method"`
 	Scheme string `cel:"scheme"`
 	Host   string `cel:"host"`
-	Path   string `cel:"path"`
+	Path   string `cel:"path"`  // decoded, as a server behind reads it: one text for every way to write it
 	Query  string `cel:"query"` // raw, without the question mark
 	Client string `cel:"client"`
 }
@@ -136,6 +136,7 @@ func (c *Condition) holds(req auth.Request, user auth.User) (auth.Reason, bool) 
 	if query != "" {
 		query = query[1:]
 	}
+	path, _ := secondReading(req.Path) // one that cannot be read is denied before
 	client := ""
 	if req.Client.IsValid() {
 		client = req.Client.String()
@@ -145,7 +146,7 @@ func (c *Condition) holds(req auth.Request, user auth.User) (auth.Reason, bool) 
 		claims = map[string]any{}
 	}
 	result, _, err := c.program.Eval(map[string]any{
-		"request": conditionRequest{req.Method, req.Scheme, req.Host, req.Path, query, client},
+		"request": conditionRequest{req.Method, req.Scheme, req.Host, path, query, client},
 		"user":    conditionUser{user.ID, user.Email, user.PreferredUsername, user.Name, user.Groups, user.Provider},
 		"claims":  claims,
 	})

@@ -23,23 +23,15 @@ func (s *Set) Explain(req auth.Request, user auth.User) ([]Step, auth.Judgement,
 }
 
 func (s *Set) steps(req auth.Request, user auth.User) []Step {
-	paths := []string{req.Path}
-	odd := !canonical(req.Path)
-	if odd {
-		reread, ok := secondReading(req.Path)
-		if !ok {
-			return nil
-		}
-		paths = append(paths, reread)
-	}
 	var steps []Step
-	for _, path := range paths {
-		steps = append(steps, s.explain(req, user, path, odd)...)
+	all, n := readings(req.Path)
+	for _, path := range all[:n] {
+		steps = append(steps, s.explain(req, user, path)...)
 	}
 	return steps
 }
 
-func (s *Set) explain(req auth.Request, user auth.User, path string, odd bool) []Step {
+func (s *Set) explain(req auth.Request, user auth.User, path reading) []Step {
 	named := map[int]bool{}
 	candidates := s.candidates(req.Host)
 	for i := candidates.next(); i >= 0; i = candidates.next() {
@@ -48,7 +40,7 @@ func (s *Set) explain(req auth.Request, user auth.User, path string, odd bool) [
 	var steps []Step
 	for i := range s.rules {
 		r := &s.rules[i]
-		step := Step{Rule: r.Name, Path: path}
+		step := Step{Rule: r.Name, Path: path.path}
 		switch {
 		case !named[i]:
 			step.Passed = "host"
@@ -56,7 +48,7 @@ func (s *Set) explain(req auth.Request, user auth.User, path string, odd bool) [
 			step.Passed = "method"
 		case !r.covers(req.Method, path):
 			step.Passed = "path"
-		case r.Public && odd:
+		case r.Public && path.odd:
 			step.Passed = "not canonical"
 		default:
 			step.Judgement = r.decide(req, user, s.now)

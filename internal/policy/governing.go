@@ -11,11 +11,12 @@ import (
 type Governing struct {
 	set           *Set
 	first, second *rule
+	narrowed      bool // by the query of the check
 }
 
 // Public reports whether the request may pass without anybody signed in.
 func (g Governing) Public() bool {
-	return g.first != nil && g.first.Public && g.second == nil
+	return g.first != nil && g.first.Public && g.second == nil && !g.narrowed
 }
 
 // Redirects reports whether somebody who is not signed in may be sent to a login.
@@ -66,7 +67,7 @@ func (g Governing) Decide(req auth.Request, user auth.User) auth.Judgement {
 }
 
 // Judge is Decide, and the name of the rule that the judgement is of: where two
-// rules govern, of the one that refuses, and of the second when both do. It is ""
+// rules govern, of the one that refuses, and of the first when both do. It is ""
 // when none covers the request.
 func (g Governing) Judge(req auth.Request, user auth.User) (judgement auth.Judgement, rule string) {
 	if g.first == nil {

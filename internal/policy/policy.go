@@ -119,29 +119,48 @@ func (s *Set) Claims() []string {
 	return slices.Compact(paths)
 }
 
+// reading is one way to read a path. Of a canonical path it is the only one, and
+// /a%3Ab is /a:b, because it is for the servers behind.
+type reading struct {
+	path    string
+	odd     bool // there is another way: no public rule counts, and what is written counts
+	decoded bool // nothing in it is an escape any more
+}
+
+// readings are the ways to read a path: one for a path that is canonical, and
+// otherwise as it came, and as a server behind the gateway might read it. They
+// are none for a path that cannot be read.
+func readings(path string) (all [2]reading, n int) {
+	if canonical(path) {
+		return [2]reading{{path: path}}, 1
+	}
+	reread, ok := secondReading(path)
+	if !ok {
+		return all, 0
+	}
+	return [2]reading{{path: path, odd: true}, {path: reread, odd: true, decoded: true}}, 2
+}
+
 // Match returns what governs req. Every request is governed by something: a
 // host that no rule names, and a path that no rule covers, by a denial.
 //
 // A path that is not canonical is never public, and it is matched twice: as it
 // came, and as a server behind the gateway might read it (SECURITY.md PATH-2).
 func (s *Set) Match(req auth.Request) Governing {
-	if canonical(req.Path) {
-		return Governing{set: s, first: s.match(req.Host, req.Method, req.Path, false)}
+	all, n := readings(req.Path)
+	g := Governing{set: s, first: &s.unreadable, narrowed: !unrestricted(req.Narrow)}
+	if n > 0 {
+		g.first = s.match(req.Host, req.Method, all[0])
 	}
-	reread, ok := secondReading(req.Path)
-	if !ok {
-		return Governing{set: s, first: &s.unreadable}
+	if n > 1 {
+		g.second = s.match(req.Host, req.Method, all[1])
 	}
-	return Governing{
-		set:    s,
-		first:  s.match(req.Host, req.Method, req.Path, true),
-		second: s.match(req.Host, req.Method, reread, true),
-	}
+	return g
 }
 
 // match returns the first rule that names host and covers method and path. A
 // public rule does not count for an odd path, one that is not canonical.
-func (s *Set) match(host, method, path string, odd bool) *rule {
+func (s *Set) match(host, method string, path reading) *rule {
 	candidates := s.candidates(host)
 	known := false
 	passedPublic := false
@@ -151,7 +170,7 @@ func (s *Set) match(host, method, path string, odd bool) *rule {
 		if !r.covers(method, path) {
 			continue
 		}
-		if r.Public && odd {
+		if r.Public && path.odd {
 			passedPublic = true
 			continue
 		}

@@ -240,7 +240,7 @@ func scan(rules []Rule, defaults []string, req auth.Request) string {
 		names := slices.ContainsFunc(hosts, func(h string) bool {
 			return h == req.Host || strings.HasPrefix(h, "*") && strings.HasSuffix(req.Host, h[1:])
 		})
-		covers := len(r.Paths) == 0 || slices.ContainsFunc(r.Paths, func(p string) bool { return compilePattern(p).match(req.Path) })
+		covers := len(r.Paths) == 0 || slices.ContainsFunc(r.Paths, func(p string) bool { return compilePattern(p).match(reading{path: req.Path}) })
 		if names && covers && (len(r.Methods) == 0 || slices.Contains(r.Methods, req.Method)) && (!r.Public || canonical(req.Path)) {
 			return r.Name
 		}

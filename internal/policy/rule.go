@@ -49,7 +49,7 @@ func set(values []string, normal func(string) string) map[string]bool {
 }
 
 // covers reports whether the rule is about this method and path.
-func (r *rule) covers(method, path string) bool {
+func (r *rule) covers(method string, path reading) bool {
 	if !r.coversMethod(method) {
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/telemetry"
@@ -38,6 +39,7 @@ func (a *Admin) Stale(mistake string) {
 // Handler serves /healthz, /readyz and /metrics.
 func (a *Admin) Handler() http.Handler {
 	r := chi.NewRouter()
+	r.Use(middleware.GetHead)
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		plain(w, http.StatusOK)
 		_, _ = fmt.Fprintln(w, "ok")

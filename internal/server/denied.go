@@ -39,7 +39,7 @@ func (s *Server) denied(w http.ResponseWriter, r *http.Request) error {
 	case auth.Allow:
 		return &problem{
 			Status: http.StatusForbidden, Reason: "forbidden_behind",
-			Title: "This page is closed", Text: "You may enter here, but the server behind does not show this page.",
+			Title: "This page is closed", Text: "Your account may enter this site, but not this page of it, or not in this way.",
 		}
 	case auth.Unknown:
 		return storeUnavailable(d.Cause)

@@ -186,6 +186,9 @@ func TestRouter(t *testing.T) {
 		{"CONNECT", "/oauth2/auth", 405},
 		{"TRACE", "/oauth2/start", 405},
 		{"POST", "/oauth2/start", 405},
+		{"HEAD", "/oauth2/start", 405}, // would begin a login that nobody follows
+		{"HEAD", "/oauth2/", 401},      // as a script that asks who it is
+		{"HEAD", "/oauth2/userinfo", 401},
 		{"DELETE", "/oauth2/sign_out", 405},
 		{"GET", "/auth", 404},
 		{"GET", "/oauth2//auth", 404},

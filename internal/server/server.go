@@ -44,7 +44,7 @@ func (s *Server) Handler() http.Handler {
 	forwarded := gateway.Forwarded{Settings: s.Gateway, Direct: direct}
 	envoy := gateway.Envoy{Settings: s.Gateway, Direct: direct, Prefix: s.Prefix + "/auth/envoy", Sites: s.Sites}
 	r := chi.NewRouter()
-	r.Use(s.anyMethod)
+	r.Use(s.methods)
 	r.NotFound(s.page(s.notFound))
 	r.MethodNotAllowed(s.page(s.methodNotAllowed))
 
@@ -64,20 +64,25 @@ func (s *Server) Handler() http.Handler {
 	return r
 }
 
-// anyMethod lets the checks be asked with every method but TRACE and CONNECT:
-// some gateways ask with the method of the original request, whatever it is
-// called, and chi routes only names that it knows.
-func (s *Server) anyMethod(next http.Handler) http.Handler {
+// methods lets the checks be asked with every method but TRACE and CONNECT: some
+// gateways ask with the method of the original request, whatever it is called, and
+// chi routes only names that it knows. The pages that change nothing answer HEAD
+// as they answer GET (RFC 9110 section 9.3.2).
+func (s *Server) methods(next http.Handler) http.Handler {
 	checks := s.Prefix + "/auth"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.Method {
-		case http.MethodTrace, http.MethodConnect:
-			chi.RouteContext(r.Context()).RouteMethod = "none"
-		case http.MethodGet:
-		default:
-			if path := r.URL.Path; path == checks || strings.HasPrefix(path, checks+"/") {
-				chi.RouteContext(r.Context()).RouteMethod = http.MethodGet
-			}
+		path, routed := r.URL.Path, r.Method
+		switch {
+		case r.Method == http.MethodGet:
+		case r.Method == http.MethodTrace, r.Method == http.MethodConnect:
+			routed = "none"
+		case path == checks, strings.HasPrefix(path, checks+"/"):
+			routed = http.MethodGet
+		case r.Method == http.MethodHead && (path == s.Prefix+"/" || path == s.Prefix+"/userinfo"):
+			routed = http.MethodGet
+		}
+		if routed != r.Method {
+			chi.RouteContext(r.Context()).RouteMethod = routed
 		}
 		next.ServeHTTP(w, r)
 	})
