@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,9 @@ func newCheck() *cobra.Command {
 				return err
 			}
 			if _, _, err := ruleSets(cfg); err != nil {
+				return err
+			}
+			if _, err := newTokens(cfg, nil, nil, nil, slog.New(slog.DiscardHandler)); err != nil {
 				return err
 			}
 			for _, line := range cfg.Insecure() {

@@ -32,10 +32,15 @@ func (p *process) govern(cfg *config.Config) error {
 		}
 	}
 	slices.Sort(claims)
-	p.provider.Keep(slices.Compact(claims))
+	claims = slices.Compact(claims)
+	tokens, err := newTokens(cfg, p.provider, claims, render.Render, p.log)
+	if err != nil {
+		return err
+	}
+	p.provider.Keep(claims)
 	p.main.Sessions.SetRender(render.Render)
 	p.main.Gate.Govern(&gate.Rules{
-		Set: enforced, Shadow: shadow, Nobody: render.Render(auth.User{}, auth.Tokens{}),
+		Set: enforced, Shadow: shadow, Tokens: tokens, Nobody: render.Render(auth.User{}, auth.Tokens{}),
 	})
 	return nil
 }

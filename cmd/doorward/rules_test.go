@@ -32,21 +32,20 @@ const (
 )
 
 // environment is a configuration with the file for the rules.
-func environment(t *testing.T, file string) {
-	t.Helper()
-	for name, value := range map[string]string{
-		"PUBLIC_URL": "https://auth.example.com", "COOKIE_DOMAINS": "example.com",
-		"COOKIE_SECRET":   "sdOvmfGTqcZpDR7fyKXtDGF4S8wJ0R9Qh3bWmDnE4kc=",
-		"OIDC_ISSUER_URL": "https://id.example.com", "OIDC_CLIENT_ID": "doorward", "CONFIG_FILE": file,
-	} {
-		t.Setenv("DOORWARD_"+name, value)
+func environment(file string) map[string]string {
+	return map[string]string{
+		"DOORWARD_PUBLIC_URL": "https://auth.example.com", "DOORWARD_COOKIE_DOMAINS": "example.com",
+		"DOORWARD_COOKIE_SECRET":   "sdOvmfGTqcZpDR7fyKXtDGF4S8wJ0R9Qh3bWmDnE4kc=",
+		"DOORWARD_OIDC_ISSUER_URL": "https://id.example.com", "DOORWARD_OIDC_CLIENT_ID": "doorward", "DOORWARD_CONFIG_FILE": file,
 	}
 }
 
 // loadRules is what a process enforces that reads the file.
 func loadRules(t *testing.T, file string) (enforced, shadow *policy.Set) {
 	t.Helper()
-	environment(t, file)
+	for name, value := range environment(file) {
+		t.Setenv(name, value)
+	}
 	cfg, warnings, err := config.Load()
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("%v, warnings %q", err, warnings)

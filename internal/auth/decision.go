@@ -1,5 +1,7 @@
 package auth
 
+import "errors"
+
 // Verdict is the answer to "may this request pass?". The zero Verdict denies.
 type Verdict uint8
 
@@ -44,13 +46,17 @@ type Decision struct {
 	// SignInURL is absolute and set on SignIn, when a login may begin at all.
 	SignInURL string
 
-	// Cause is set on Unknown, for the log; it never reaches a client.
+	// Cause is set on Unknown and BadToken, for the log; it never reaches a client.
 	Cause error
 }
 
-// CannotTell is the decision when the session store could not be asked. It
-// fails closed and signs nobody out.
+// CannotTell is the decision when it is not known who asks. A bearer token that
+// does not verify says so; anything else means that somebody could not be asked,
+// which fails closed and signs nobody out.
 func CannotTell(rule string, cause error) Decision {
+	if errors.Is(cause, ErrInvalidToken) {
+		return Decision{Judgement: Judgement{BadToken, InvalidToken}, Rule: rule, Cause: cause}
+	}
 	return Decision{Judgement: Judgement{Unknown, StoreUnavailable}, Rule: rule, Cause: cause}
 }
 

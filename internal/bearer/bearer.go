@@ -6,7 +6,6 @@ package bearer
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -60,7 +59,7 @@ type rendering struct {
 // New returns tokens that nobody has been asked about yet.
 func New(cfg Config) *Tokens {
 	t := &Tokens{issuers: map[string]*route{}, verdicts: newVerdicts(cfg.Now)}
-	for issuer, verifier := range maps.All(cfg.Issuers) {
+	for issuer, verifier := range cfg.Issuers {
 		t.issuers[issuer] = newRoute([]Verifier{verifier})
 	}
 	if len(cfg.Others) > 0 {
@@ -138,12 +137,12 @@ func newRoute(verifiers []Verifier) *route {
 	return &route{verifiers: verifiers, flights: newFlights()}
 }
 
-// verify asks one verifier after the other. A token is not good when all of them
-// say so.
+// verify asks one verifier after the other, each for its share of the time. A
+// token is not good when all of them say so.
 func (r *route) verify(ctx context.Context, token secret.Secret) verdict {
 	var bad, unknown error
 	for _, verifier := range r.verifiers {
-		user, expiry, err := verifier.Verify(ctx, token)
+		user, expiry, err := r.ask(ctx, verifier, token)
 		switch {
 		case err == nil && !user.Nobody():
 			return verdict{user: user, expiry: expiry}
@@ -159,4 +158,10 @@ func (r *route) verify(ctx context.Context, token secret.Secret) verdict {
 		return verdict{err: unknown}
 	}
 	return verdict{err: bad}
+}
+
+func (r *route) ask(ctx context.Context, verifier Verifier, token secret.Secret) (auth.User, time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxVerifying/time.Duration(len(r.verifiers)))
+	defer cancel()
+	return verifier.Verify(ctx, token)
 }

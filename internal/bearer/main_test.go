@@ -43,8 +43,10 @@ func (i *issuer) Verify(ctx context.Context, token secret.Secret) (auth.User, ti
 		select {
 		case <-i.hold:
 		case <-ctx.Done():
-			return auth.User{}, time.Time{}, ctx.Err()
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return auth.User{}, time.Time{}, err
 	}
 	name := token.Reveal()
 	if parts := strings.Split(name, "."); len(parts) == 3 {

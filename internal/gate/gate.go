@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/bearer"
 	"github.com/doorward/doorward/internal/headers"
 	"github.com/doorward/doorward/internal/policy"
 	"github.com/doorward/doorward/internal/session"
@@ -33,6 +34,10 @@ type Rules struct {
 	*policy.Set
 	Nobody auth.Identity // the identity headers when nobody is signed in
 
+	// Tokens, when they are there, are the bearer tokens of API clients. Otherwise
+	// the Authorization header means nothing.
+	Tokens *bearer.Tokens
+
 	// Shadow, when it is there, is judged beside Set; where the two differ a line
 	// is logged, and nothing else happens.
 	Shadow *policy.Set
@@ -44,39 +49,53 @@ func (g *Gate) Govern(rules *Rules) { g.rules.Store(rules) }
 // Check decides one request. It is the whole hot path.
 func (g *Gate) Check(ctx context.Context, req auth.Request) auth.Decision {
 	rules := g.rules.Load()
-	rule := rules.Match(req)               // every request has one; an unknown host: deny
-	who, err := g.whoAsks(ctx, req, rules) // nobody is a value, not an error
+	rule := rules.Match(req)                     // every request has one; an unknown host: deny
+	who, err := g.whoAsks(ctx, req, rule, rules) // nobody is a value, not an error
 	if err != nil && !rule.Public() {
 		return auth.CannotTell(rule.Name(), err) // fails closed, keeps the session
 	}
-	judgement, by := rule.Judge(req, who.User)
-	g.compare(rules.Shadow, req, who.User, by, judgement)
+	judgement, by := rule.Judge(req, who.user)
+	g.compare(rules.Shadow, req, who.user, by, judgement)
 	return g.answer(req, rule, who, by, judgement)
 }
 
-// whoAsks returns the session that the request carries. Nobody's has the empty
-// identity of the rules, also with an error, which means that the store could not
-// be asked.
-func (g *Gate) whoAsks(ctx context.Context, req auth.Request, rules *Rules) (session.Session, error) {
-	who, err := g.Sessions.Load(ctx, req)
-	if who.User.Nobody() {
-		who.Identity = rules.Nobody
+// asker is who a request comes from, and as response headers.
+type asker struct {
+	user     auth.User
+	identity auth.Identity
+	byToken  bool // an API client, which cannot be sent to a login
+}
+
+// whoAsks returns who the request comes from: an API client by its token, also
+// beside a session, and otherwise the session. Nobody has the empty identity of
+// the rules. The error is auth.ErrInvalidToken, or means that nobody could tell.
+// On a public rule a token that does not verify is passed over.
+func (g *Gate) whoAsks(ctx context.Context, req auth.Request, rule policy.Governing, rules *Rules) (asker, error) {
+	if rules.Tokens != nil && len(req.Authorization) > 0 {
+		user, identity, found, err := rules.Tokens.Ask(ctx, req.Authorization)
+		if found && (err == nil || !rule.Public()) {
+			return asker{user, identity, true}, err
+		}
 	}
-	return who, err
+	s, err := g.Sessions.Load(ctx, req)
+	if s.User.Nobody() {
+		return asker{identity: rules.Nobody}, err
+	}
+	return asker{user: s.User, identity: s.Identity}, err
 }
 
 // answer makes the decision of a judgement: the identity to pass on, or where to
 // sign in.
-func (g *Gate) answer(req auth.Request, rule policy.Governing, who session.Session, by string, j auth.Judgement) auth.Decision {
-	d := auth.Decision{Judgement: j, Rule: by, User: who.User}
+func (g *Gate) answer(req auth.Request, rule policy.Governing, who asker, by string, j auth.Judgement) auth.Decision {
+	d := auth.Decision{Judgement: j, Rule: by, User: who.user}
 	switch j.Verdict {
 	case auth.Allow:
-		d.Identity = who.Identity
+		d.Identity = who.identity
 		if d.Identity.Size > headers.Limit {
 			d.Judgement, d.Identity = auth.Judgement{Reason: auth.IdentityTooLarge}, auth.Identity{}
 		}
 	case auth.SignIn:
-		if rule.Redirects() {
+		if rule.Redirects() && !who.byToken {
 			d.SignInURL = g.signInURL(req)
 		}
 	}

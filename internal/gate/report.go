@@ -38,6 +38,8 @@ func (g *Gate) Report(endpoint, peer string, req auth.Request, d auth.Decision, 
 	switch {
 	case d.Verdict == auth.Unknown:
 		line.Error("cannot tell who is signed in", "error", d.Cause)
+	case d.Verdict == auth.BadToken:
+		line.Info("a bearer token was refused", "error", d.Cause)
 	case refused != nil:
 		line.Warn("a question was refused", "detail", refusal(refused).Detail)
 	default:

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -161,13 +162,8 @@ func FuzzPath(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	set := New([]Rule{
-		{Name: "never", Hosts: []string{"app.test"}, Paths: []string{"/public/never/**"}, Deny: true},
-		{Name: "public", Hosts: []string{"app.test"}, Paths: []string{"/public/**", "/healthz"}, Public: true},
-		{Name: "admin", Hosts: []string{"app.test"}, Paths: []string{"/admin/**", "/admin"}, Allow: &Allow{Groups: []string{"ops"}}},
-		{Name: "members", Hosts: []string{"app.test"}, Paths: []string{"/members/**", "/public/**"}, Allow: &Allow{Any: true}},
-	}, nil, time.Now)
-	users := []auth.User{{}, {Subject: "1"}, {Subject: "2", Groups: []string{"ops"}}}
+	set := New(everyKind(f), nil, noon)
+	users := append(people(), auth.User{Subject: "4", Groups: []string{"ops"}})
 	f.Fuzz(func(t *testing.T, path string) {
 		again, ok := secondReading(path)
 		if canonical(path) {
@@ -177,19 +173,20 @@ func FuzzPath(f *testing.F) {
 			}
 			return
 		}
-		odd := set.Match(auth.Request{Host: "app.test", Method: "GET", Path: path})
+		req := auth.Request{Host: "app.test", Method: "GET", Path: path, Client: netip.MustParseAddr("10.0.0.1")}
+		odd := set.Match(req)
 		if odd.Public() {
 			t.Fatalf("PATH-2: %q is public", path)
 		}
 		for _, user := range users {
-			got := odd.Decide(auth.Request{}, user)
+			got := odd.Decide(req, user)
 			if !ok {
 				if got != (auth.Judgement{Reason: auth.PathUnreadable}) {
 					t.Errorf("PATH-3: %q cannot be read and gives %v", path, got)
 				}
 				continue
 			}
-			plain := (Governing{set: set, first: set.match("app.test", "GET", reading{path: again, decoded: true})}).Decide(auth.Request{}, user)
+			plain := (Governing{set: set, first: set.match("app.test", "GET", reading{path: again, decoded: true})}).Decide(req, user)
 			if rank(got.Verdict) > rank(plain.Verdict) {
 				t.Errorf("PATH-2: %q gives %v, and %q, which it may mean, %v", path, got, again, plain)
 			}
@@ -198,6 +195,32 @@ func FuzzPath(f *testing.F) {
 			wellFormed(t, path, again)
 		}
 	})
+}
+
+// everyKind is a rule of every kind.
+func everyKind(t testing.TB) []Rule {
+	t.Helper()
+	when, err := Compile("!request.path.startsWith('/when/secret')")
+	if err != nil {
+		t.Fatal(err)
+	}
+	anybody, ops := &Allow{Any: true}, &Allow{Groups: []string{"ops"}}
+	rules := []Rule{
+		{Name: "never", Paths: []string{"/public/never/**"}, Deny: true},
+		{Name: "public", Paths: []string{"/public/**", "/healthz"}, Public: true},
+		{Name: "admin", Paths: []string{"/admin/**", "/admin", "/a%20b/**", "/v1/x:go/**"}, Allow: ops},
+		{Name: "mail", Paths: []string{"/mail/*"}, Allow: &Allow{EmailDomains: []string{"x.test"}}},
+		{Name: "claims", Paths: []string{"/claims/**"}, Allow: &Allow{Claims: map[string][]string{"team": {"a"}}}},
+		{Name: "net", Paths: []string{"/net/**"}, Allow: &Allow{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}},
+		{Name: "when", Paths: []string{"/when/**"}, Allow: &Allow{When: when}},
+		{Name: "mfa", Paths: []string{"/mfa/**"}, Allow: anybody, ACR: []string{"mfa"}, MaxAge: time.Minute, NoRedirect: true},
+		{Name: "api", Paths: []string{"/api/**"}, Methods: []string{"GET"}, Allow: anybody, CORS: []string{"https://app.test"}, Provider: "oidc"},
+		{Name: "members", Paths: []string{"/members/**", "/public/**", "/x/**"}, Allow: anybody},
+	}
+	for i := range rules {
+		rules[i].Hosts = []string{"app.test"}
+	}
+	return rules
 }
 
 // rank orders verdicts by how far they let somebody in.

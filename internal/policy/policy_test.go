@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -250,14 +251,59 @@ func scan(rules []Rule, defaults []string, req auth.Request) string {
 
 // TestMatchAllocates nothing for a canonical path: it stands in every check.
 func TestMatchAllocates(t *testing.T) {
-	set := house()
-	for _, path := range []string{"/", "/admin/users", "/static/app.css", "/a%20b/J%C3%B6rg"} {
-		req := auth.Request{Method: "GET", Host: "app.example.com", Path: path}
-		user := auth.User{Subject: "1", Groups: []string{"ops"}}
-		if n := testing.AllocsPerRun(100, func() { set.Match(req).Decide(req, user) }); n != 0 {
-			t.Errorf("%s: %v allocations", path, n)
+	user := people()[2]
+	for name, set := range map[string]*Set{"a few rules": house(), "every kind": New(everyKind(t), nil, noon), "many": New(manyRules(1000), nil, noon)} {
+		for _, host := range []string{"app.example.com", "app.test", "app777.example.com", "evil.test"} {
+			for _, path := range []string{"/", "/admin/users", "/static/app.css", "/a%20b/J%C3%B6rg", "/v1/x%3Ago/y", "/mail/x", "/claims/x", "/net/x", "/mfa/x", "/api/x"} {
+				req := auth.Request{Method: "GET", Host: host, Path: path, Client: netip.MustParseAddr("10.0.0.1")}
+				if n := testing.AllocsPerRun(100, func() { set.Match(req).Judge(req, user) }); n != 0 {
+					t.Errorf("%s, %s%s: %v allocations", name, host, path, n)
+				}
+			}
 		}
 	}
+}
+
+// manyRules are three for each of n hosts, and one for all of them.
+func manyRules(n int) []Rule {
+	rules := []Rule{{Name: "health", Hosts: []string{"*.example.com"}, Paths: []string{"/healthz"}, Public: true}}
+	for i := range n {
+		host := []string{fmt.Sprintf("app%d.example.com", i)}
+		rules = append(rules,
+			Rule{Name: fmt.Sprintf("static %d", i), Hosts: host, Paths: []string{"/static/**"}, Methods: []string{"GET"}, Public: true},
+			Rule{Name: fmt.Sprintf("admin %d", i), Hosts: host, Paths: []string{"/admin/**"}, Allow: &Allow{Groups: []string{"ops"}}},
+			Rule{Name: fmt.Sprintf("app %d", i), Hosts: host, Allow: &Allow{Any: true}})
+	}
+	return rules
+}
+
+// BenchmarkHosts asks for the last host of files of 10 and of 10,000 hosts in
+// turns, and reports how many times longer the large one takes.
+func BenchmarkHosts(b *testing.B) {
+	const small, large = 10, 10_000
+	began := time.Now()
+	many := New(manyRules(large), nil, time.Now)
+	compiling := time.Since(began)
+	few := New(manyRules(small), nil, time.Now)
+	user := auth.User{Subject: "1"}
+	last := func(n int) auth.Request {
+		return auth.Request{Method: "GET", Host: fmt.Sprintf("app%d.example.com", n-1), Path: "/dashboards/team/42"}
+	}
+	requests := [2]auth.Request{last(small), last(large)}
+	var spent [2]time.Duration
+	b.ReportAllocs()
+	for b.Loop() {
+		for i, set := range [2]*Set{few, many} {
+			start := time.Now()
+			for range 1000 {
+				set.Match(requests[i]).Judge(requests[i], user)
+			}
+			spent[i] += time.Since(start)
+		}
+	}
+	b.ReportMetric(float64(compiling.Milliseconds()), "ms-to-compile")
+	b.ReportMetric(float64(spent[1])/float64(spent[0]), "ratio")
+	b.ReportMetric(float64(spent[1].Nanoseconds())/float64(b.N)/1000, "ns/match")
 }
 
 func BenchmarkMatch(b *testing.B) {
