@@ -86,7 +86,8 @@ func newSessions(cfg *config.Config) (*session.CookieStore, *session.Flows, erro
 		Keys: keys, Sites: sites(cfg), Name: cfg.CookieName, Insecure: cfg.CookieInsecure,
 		Persist: cfg.CookiePersist, Lifetime: cfg.SessionLifetime, Idle: cfg.SessionIdleTimeout,
 		KeepAccessToken: cfg.PassAccessToken, KeepIDToken: cfg.PassIDToken,
-		Render: renderer(cfg).Render, Now: time.Now,
+		Issuers: map[string]string{cfg.Provider.Name: cfg.Provider.IssuerURL},
+		Render:  renderer(cfg).Render, Now: time.Now,
 	})
 	return sessions, flows, err
 }

@@ -71,6 +71,7 @@ func (q *question) explain(w io.Writer, rules *policy.Set, provider config.Provi
 	if err != nil {
 		return err
 	}
+	user.ClaimsAsked = rules.Claims() // what is not among the flags is not there
 	steps, judgement, rule := rules.Explain(req, user)
 	for _, step := range steps {
 		fmt.Fprintf(w, "%-24s %s\n", step.Rule, outcome(step))

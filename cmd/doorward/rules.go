@@ -38,9 +38,9 @@ func (p *process) govern(cfg *config.Config) error {
 		return err
 	}
 	p.provider.Keep(claims)
-	p.main.Sessions.SetRender(render.Render)
 	p.main.Gate.Govern(&gate.Rules{
-		Set: enforced, Shadow: shadow, Tokens: tokens, Nobody: render.Render(auth.User{}, auth.Tokens{}),
+		Set: enforced, Shadow: shadow, Tokens: tokens,
+		Nobody: render.Render(auth.User{}, auth.Tokens{}), Rendering: p.main.Sessions.SetRender(render.Render),
 	})
 	return nil
 }
@@ -72,6 +72,7 @@ func ruleSets(cfg *config.Config) (enforced, shadow *policy.Set, err error) {
 			real = append(real, compiled)
 		}
 	}
+	mistakes = append(mistakes, guardedMistakes(cfg, all)...)
 	if len(mistakes) > 0 {
 		return nil, nil, errors.Join(mistakes...)
 	}

@@ -26,6 +26,8 @@ local passed_on = {
 	"accept",
 	"content-type",
 	"sec-fetch-mode",
+	"origin", -- with the next, for rules with cors
+	"access-control-request-method",
 	"sec-websocket-key",
 	"x-requested-with",
 	"x-request-id",

@@ -67,6 +67,14 @@ type User struct {
 	// float64, booleans, lists and nested maps.
 	Claims map[string]any
 
+	// ClaimsAsked are the names of all claims that were looked for, so that one
+	// that the user does not have is told from one that nobody asked about.
+	ClaimsAsked []string
+
+	// GroupsUnknown is true when the provider keeps the groups elsewhere, or says
+	// them in a form that cannot be read. Then Groups may lack any.
+	GroupsUnknown bool
+
 	// ACR is how the user proved who they are, in the provider's words; "" when it
 	// did not say.
 	ACR string

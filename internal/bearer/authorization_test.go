@@ -44,6 +44,8 @@ func TestAuthorization(t *testing.T) {
 		{"BEAR-3 no token", []string{"Bearer"}, "", true},
 		{"BEAR-3 a space for a token", []string{"Bearer "}, "", true},
 		{"BEAR-3 no space", []string{"Bearer=abc"}, "", true},
+		{"BEAR-3 a slash in place of the space", []string{"Bearer/abc"}, "", true},
+		{"BEAR-3 a comma inside", []string{"Bearer abc,def"}, "", true},
 		{"BEAR-3 a tab in place of the space", []string{"Bearer\tabc"}, "", true},
 		{"BEAR-3 a tab after the space", []string{"Bearer \tabc"}, "", true},
 		{"BEAR-3 a parameter", []string{`Bearer token="abc"`}, "", true},

@@ -103,11 +103,11 @@ func (t *Tokens) verdict(ctx context.Context, token secret.Secret) verdict {
 	if route == nil {
 		return verdict{err: invalid("no issuer of such tokens is configured")}
 	}
-	return route.flights.join(ctx, key, func(ctx context.Context) verdict {
+	return route.flights.join(ctx, key, func() verdict {
 		if v, ok := t.verdicts.get(key); ok {
 			return v // found out between the look above and the start of this
 		}
-		v := route.verify(ctx, token)
+		v := route.verify(token)
 		if v.err == nil {
 			v.identity = render.Render(v.user, auth.Tokens{Access: token})
 		}
@@ -137,12 +137,12 @@ func newRoute(verifiers []Verifier) *route {
 	return &route{verifiers: verifiers, flights: newFlights()}
 }
 
-// verify asks one verifier after the other, each for its share of the time. A
-// token is not good when all of them say so.
-func (r *route) verify(ctx context.Context, token secret.Secret) verdict {
+// verify asks one verifier after the other. A token is not good when all of them
+// say so.
+func (r *route) verify(token secret.Secret) verdict {
 	var bad, unknown error
 	for _, verifier := range r.verifiers {
-		user, expiry, err := r.ask(ctx, verifier, token)
+		user, expiry, err := r.ask(verifier, token)
 		switch {
 		case err == nil && !user.Nobody():
 			return verdict{user: user, expiry: expiry}
@@ -160,8 +160,13 @@ func (r *route) verify(ctx context.Context, token secret.Secret) verdict {
 	return verdict{err: bad}
 }
 
-func (r *route) ask(ctx context.Context, verifier Verifier, token secret.Secret) (auth.User, time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, maxVerifying/time.Duration(len(r.verifiers)))
+// maxVerifying is how long a verification may take, and with it a check.
+const maxVerifying = 5 * time.Second
+
+// ask gives a verifier its share of that time, so that one which does not answer
+// leaves some to the next.
+func (r *route) ask(verifier Verifier, token secret.Secret) (auth.User, time.Time, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), maxVerifying/time.Duration(len(r.verifiers)))
 	defer cancel()
 	return verifier.Verify(ctx, token)
 }

@@ -3,6 +3,7 @@ package bearer_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -62,11 +63,15 @@ func TestOneOfTwoIsDown(t *testing.T) {
 		down, up := &issuer{hold: make(chan struct{})}, &issuer{}
 		for _, order := range [][]bearer.Verifier{{down, up}, {up, down}} {
 			tokens := bearer.New(bearer.Config{Others: order, Render: render, Now: time.Now})
+			begin := time.Now()
 			if got := ask(t, tokens, "bad-x"); got != "cannot tell" {
 				t.Errorf("SES-4: %s, and one of two issuers was not heard", got)
 			}
 			if got := ask(t, tokens, "good-ada"); got != "ada" {
 				t.Errorf("SES-4: %s, and one of two issuers knows the token", got)
+			}
+			if took := time.Since(begin); took > 5*time.Second { // half of it for each, twice at most
+				t.Errorf("SES-4: one of two issuers took %v", took)
 			}
 		}
 	})
@@ -206,6 +211,29 @@ func TestOneVerificationForAll(t *testing.T) {
 			t.Errorf("CON-2: %d verifications for 100 requests", n)
 		}
 	})
+}
+
+// Who comes at the very end of a verification does not begin another one.
+func TestOneVerificationInTheRush(t *testing.T) {
+	i := &issuer{}
+	tokens := opaque(i)
+	const rounds = 500
+	var list []string
+	for n := range rounds { // each takes a while to look at, before it is verified
+		list = append(list, jwt(`{"x":"`+strings.Repeat("x", 8<<10)+`"}`, fmt.Sprintf("good-%d", n)))
+	}
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for _, token := range list {
+				ask(t, tokens, token)
+			}
+		})
+	}
+	group.Wait()
+	if n := i.times(""); n != rounds {
+		t.Errorf("CON-2: %d verifications of %d tokens", n, rounds)
+	}
 }
 
 func TestSlowIssuer(t *testing.T) {

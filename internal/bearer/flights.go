@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"time"
 )
 
-const (
-	maxFlights   = 1024            // verifications of one route at a time, one for each token
-	maxVerifying = 5 * time.Second // how long one of them may take
-)
+// maxFlights is how many tokens of one route are verified at a time.
+const maxFlights = 1024
 
 // errBusy says that too many tokens are being verified. It is no word about any.
 var errBusy = errors.New("bearer: too many tokens are being verified")
@@ -32,20 +29,13 @@ type flight struct {
 
 func newFlights() *flights { return &flights{byKey: map[key]*flight{}} }
 
-// join returns the verdict of find, which one caller at a time starts for a key.
-func (f *flights) join(ctx context.Context, k key, find func(context.Context) verdict) verdict {
-	f.mu.Lock()
-	under := f.byKey[k]
+// join returns the verdict of find, which runs once at a time for a key. It must
+// come to an end by itself.
+func (f *flights) join(ctx context.Context, k key, find func() verdict) verdict {
+	under := f.board(k, find)
 	if under == nil {
-		if len(f.byKey) >= maxFlights {
-			f.mu.Unlock()
-			return verdict{err: errBusy}
-		}
-		under = &flight{done: make(chan struct{})}
-		f.byKey[k] = under
-		go f.fly(k, under, find)
+		return verdict{err: errBusy}
 	}
-	f.mu.Unlock()
 	select {
 	case <-under.done:
 		return under.verdict
@@ -54,11 +44,23 @@ func (f *flights) join(ctx context.Context, k key, find func(context.Context) ve
 	}
 }
 
+// board returns the flight of a key, which it begins when there is none; nil when
+// there are too many.
+func (f *flights) board(k key, find func() verdict) *flight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	under := f.byKey[k]
+	if under == nil && len(f.byKey) < maxFlights {
+		under = &flight{done: make(chan struct{})}
+		f.byKey[k] = under
+		go f.fly(k, under, find)
+	}
+	return under
+}
+
 // fly is detached from the request that began it: others wait for it too. A panic
 // must not end the process, as it does not end it in a request.
-func (f *flights) fly(k key, under *flight, find func(context.Context) verdict) {
-	ctx, cancel := context.WithTimeout(context.Background(), maxVerifying)
-	defer cancel()
+func (f *flights) fly(k key, under *flight, find func() verdict) {
 	defer func() {
 		if r := recover(); r != nil {
 			under.verdict = verdict{err: panicked(r)}
@@ -68,7 +70,7 @@ func (f *flights) fly(k key, under *flight, find func(context.Context) verdict) 
 		f.mu.Unlock()
 		close(under.done)
 	}()
-	under.verdict = find(ctx)
+	under.verdict = find()
 }
 
 // panicked is the error for a verification that panicked. Whatever but an error of

@@ -2,7 +2,9 @@ package bearer
 
 import (
 	"testing"
+	"time"
 
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/secret"
 )
 
@@ -18,8 +20,15 @@ func TestKeys(t *testing.T) {
 		}
 		seen[k] = tt.token.Reveal()
 	}
-	if keyOf(3, "a") != keyOf(3, "a") {
-		t.Error("CON-2: a key is not the same twice")
+}
+
+func TestForget(t *testing.T) {
+	tokens := New(Config{Now: time.Now})
+	v := tokens.verdicts
+	v.put(key{1}, verdict{})
+	v.put(key{2}, verdict{err: auth.ErrInvalidToken})
+	if tokens.SetRender(nil); v.good.Len() != 0 || v.bad.Len() != 0 {
+		t.Error("LIM-2: verdicts that nobody can ask for any more are kept")
 	}
 }
 

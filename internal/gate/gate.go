@@ -34,6 +34,10 @@ type Rules struct {
 	*policy.Set
 	Nobody auth.Identity // the identity headers when nobody is signed in
 
+	// Rendering makes the identity headers of sessions: what SetRender of Sessions
+	// returned, or zero when it was not called.
+	Rendering session.Rendering
+
 	// Tokens, when they are there, are the bearer tokens of API clients. Otherwise
 	// the Authorization header means nothing.
 	Tokens *bearer.Tokens
@@ -81,7 +85,7 @@ func (g *Gate) whoAsks(ctx context.Context, req auth.Request, rule policy.Govern
 	if s.User.Nobody() {
 		return asker{identity: rules.Nobody}, err
 	}
-	return asker{user: s.User, identity: s.Identity}, err
+	return asker{user: s.User, identity: s.IdentityBy(rules.Rendering)}, err
 }
 
 // answer makes the decision of a judgement: the identity to pass on, or where to

@@ -73,6 +73,10 @@ func hasForwarded(h http.Header) bool {
 	return len(h[forwardedURI]) > 0 || len(h[forwardedMethod]) > 0
 }
 
+// IsQuestion reports whether a request describes another one, as only a gateway's
+// check does.
+func IsQuestion(h http.Header) bool { return hasOriginal(h) || hasForwarded(h) }
+
 // single returns the value of a header that a dialect cannot do without.
 func single(h http.Header, name string) (string, error) {
 	lines := h[name]
@@ -87,7 +91,7 @@ func single(h http.Header, name string) (string, error) {
 
 // describe fills in what every dialect reads from headers in the same way.
 func (s Settings) describe(h http.Header, req *auth.Request) {
-	req.ID = requestID(h)
+	req.ID = RequestID(h)
 	req.Client = s.Proxies.client(h[forwardedFor])
 	req.Cookies = h["Cookie"]
 	req.Authorization = h["Authorization"]
@@ -101,9 +105,9 @@ func (s Settings) describe(h http.Header, req *auth.Request) {
 	}
 }
 
-// requestID returns the gateway's X-Request-Id when it is one that a log can
+// RequestID returns the gateway's X-Request-Id when it is one that a log can
 // carry: at most 64 letters, digits, dots, dashes and underscores.
-func requestID(h http.Header) string {
+func RequestID(h http.Header) string {
 	lines := h["X-Request-Id"]
 	if len(lines) != 1 || len(lines[0]) > 64 {
 		return ""

@@ -155,7 +155,7 @@ func TestRequestID(t *testing.T) {
 		{"LOG-1 none", nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := requestID(http.Header{"X-Request-Id": tt.lines}); got != tt.want {
+			if got := RequestID(http.Header{"X-Request-Id": tt.lines}); got != tt.want {
 				t.Errorf("requestID = %q, want %q", got, tt.want)
 			}
 		})

@@ -41,10 +41,13 @@ func (p Proxies) ClientOf(r *http.Request) netip.Addr {
 }
 
 // client returns the rightmost address of X-Forwarded-For that is not a trusted
-// proxy, or the leftmost when all are. An entry that is no address makes the
-// client unknown: what stands left of it is anybody's claim.
+// proxy. Where there is one entry only it is the client's, trusted or not: people
+// at home have addresses like their proxies'. Among several of that kind nobody
+// can tell which a proxy wrote and which the client, and then it is unknown, as it
+// is with an entry that is no address.
 func (p Proxies) client(lines []string) netip.Addr {
 	var client netip.Addr
+	entries := 0
 	for i := len(lines) - 1; i >= 0; i-- {
 		rest := lines[i]
 		for more := true; more; {
@@ -56,10 +59,14 @@ func (p Proxies) client(lines []string) netip.Addr {
 				return netip.Addr{}
 			}
 			client = addr.Unmap()
+			entries++
 			if !p.contain(client) {
 				return client
 			}
 		}
+	}
+	if entries > 1 {
+		return netip.Addr{}
 	}
 	return client
 }

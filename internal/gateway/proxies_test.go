@@ -14,7 +14,8 @@ func TestClient(t *testing.T) {
 	}{
 		{"HDR-7 one", []string{"203.0.113.9"}, "203.0.113.9"},
 		{"HDR-7 rightmost untrusted", []string{"198.51.100.1, 203.0.113.9, 10.0.0.1"}, "203.0.113.9"},
-		{"HDR-7 all trusted: the leftmost", []string{"10.0.0.3, 10.0.0.2,127.0.0.1"}, "10.0.0.3"},
+		{"HDR-7 several, all trusted: anybody could have written the first", []string{"10.0.0.3, 10.0.0.2,127.0.0.1"}, ""},
+		{"HDR-7 one, trusted", []string{"10.0.0.3"}, "10.0.0.3"},
 		{"HDR-7 several lines are one list", []string{"198.51.100.1", "203.0.113.9, 10.0.0.1", "10.0.0.2"}, "203.0.113.9"},
 		{"HDR-7 tabs and spaces", []string{" \t203.0.113.9\t ,\t10.0.0.1 "}, "203.0.113.9"},
 		{"HDR-7 IPv6", []string{"2001:db8::1, fd00::1"}, "2001:db8::1"},

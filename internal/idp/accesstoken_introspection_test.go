@@ -123,6 +123,7 @@ func TestIntrospectionUser(t *testing.T) {
 	want := auth.User{
 		Provider: "dex", Issuer: op.Issuer(), Subject: "user-1", ID: "user-1", Email: "ada@example.com", PreferredUsername: "ada",
 		Name: "Ada Lovelace", Groups: []string{"ops"}, Claims: members{"scope": "read", "client_id": "robot"},
+		ClaimsAsked: []string{"scope", "client_id"},
 	}
 	if diff := cmp.Diff(want, user); diff != "" {
 		t.Error(diff)

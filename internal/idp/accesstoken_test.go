@@ -288,7 +288,7 @@ func TestAccessTokenUser(t *testing.T) {
 	want := auth.User{
 		Provider: "keycloak", Issuer: op.Issuer(), Subject: "user-1", ID: "ada", Email: "Ada@example.com",
 		PreferredUsername: "ada", Name: "Ada Lovelace", Groups: []string{"ops"},
-		Claims: members{"level": int64(3), "scope": "read"}, ACR: "mfa", AuthTime: time.Unix(authenticated, 0),
+		Claims: members{"level": int64(3), "scope": "read"}, ClaimsAsked: []string{"level", "scope", "email"}, ACR: "mfa", AuthTime: time.Unix(authenticated, 0),
 	}
 	if diff := cmp.Diff(want, user); diff != "" {
 		t.Error(diff)
@@ -423,6 +423,12 @@ func TestAccessTokensRun(t *testing.T) {
 	group.Go(func() { shared.Run(ctx) })
 	cancel()
 	group.Wait()
+	d := &shared.issuer.discovery
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.running != nil || !d.ended.IsZero() {
+		t.Error("JWK-2: what the login provider looks after was discovered once more")
+	}
 }
 
 func TestAccessTokenConfig(t *testing.T) {

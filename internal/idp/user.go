@@ -31,6 +31,7 @@ func (p *Provider) user(ctx context.Context, meta *metadata, id idToken, access 
 	if err != nil {
 		return auth.User{}, err
 	}
+	groups, unknown := p.groups(sources, id.subject)
 	return auth.User{
 		Provider:          p.conf.Name,
 		Issuer:            p.conf.IssuerURL,
@@ -39,8 +40,10 @@ func (p *Provider) user(ctx context.Context, meta *metadata, id idToken, access 
 		Email:             p.firstEmail(sources, p.conf.EmailClaim),
 		PreferredUsername: firstText(sources, "preferred_username"),
 		Name:              firstText(sources, "name"),
-		Groups:            p.groups(sources, id.subject),
+		Groups:            groups,
+		GroupsUnknown:     unknown,
 		Claims:            p.keep(sources),
+		ClaimsAsked:       p.keeps(),
 		ACR:               id.acr,
 		AuthTime:          id.authTime,
 	}, nil
@@ -157,13 +160,14 @@ func lowerASCII(r rune) rune {
 // groups merges the groups claims in their configured order, each group once. A
 // claim that is no string and no array of strings is refused as a whole and
 // counts as none, and so is one that the provider keeps elsewhere (AUTHZ-4,
-// AUTHZ-5). Each refusal is logged, since it locks people out.
-func (p *Provider) groups(sources []claims, subject string) []string {
-	var groups []string
+// AUTHZ-5). Each refusal is logged, since it locks people out, and makes the
+// groups unknown.
+func (p *Provider) groups(sources []claims, subject string) (groups []string, unknown bool) {
 	seen := map[string]bool{}
 	for _, path := range p.conf.GroupsClaims {
 		list, err := groupsAt(sources, path)
 		if err != nil {
+			unknown = true
 			p.log.Warn("a groups claim was refused and counts as none", "claim", path, "cause", err, "subject", subject)
 		}
 		for _, group := range list {
@@ -173,7 +177,7 @@ func (p *Provider) groups(sources []claims, subject string) []string {
 			}
 		}
 	}
-	return groups
+	return groups, unknown
 }
 
 func groupsAt(sources []claims, path string) ([]string, error) {

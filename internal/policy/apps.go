@@ -33,7 +33,7 @@ func (s *Set) Apps(user auth.User, client netip.Addr) []App {
 			}
 			req := auth.Request{Method: "GET", Scheme: "https", Host: host, Path: app.Path, Client: client}
 			governing := s.Match(req)
-			if governing.first == r && governing.Decide(req, user).Verdict == auth.Allow {
+			if governing.all[0].rule == r && governing.Decide(req, user).Verdict == auth.Allow {
 				seen[host+app.Path] = true
 				apps = append(apps, app)
 			}

@@ -16,7 +16,13 @@ import (
 // claims, checked when it was compiled.
 type Condition struct {
 	program cel.Program
-	claims  []string
+	sees    sight
+}
+
+// sight is what an expression looks at of a user, beyond what is always known.
+type sight struct {
+	claims        []string
+	email, groups bool
 }
 
 // maxCost bounds what one evaluation may cost, in CEL's own units: enough for
@@ -64,7 +70,7 @@ func Compile(expression string) (*Condition, error) {
 	if checked.OutputType() != cel.BoolType {
 		return nil, &Mistake{1, 1, fmt.Sprintf("it is of type %s, and has to be true or false", checked.OutputType())}
 	}
-	claims, err := claimsOf(checked.NativeRep())
+	sees, err := sightOf(checked.NativeRep())
 	if err != nil {
 		return nil, err
 	}
@@ -72,13 +78,13 @@ func Compile(expression string) (*Condition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy: condition: %w", err)
 	}
-	return &Condition{program, claims}, nil
+	return &Condition{program, sees}, nil
 }
 
-// claimsOf returns the claims that an expression names. They are all that a
-// session keeps, so a claim has to be named in so many words.
-func claimsOf(checked *ast.AST) ([]string, error) {
-	var claims []string
+// sightOf returns what an expression looks at. The claims that it names are all
+// that a session keeps, so each has to be named in so many words.
+func sightOf(checked *ast.AST) (sight, error) {
+	var sees sight
 	idents, named := 0, 0
 	ast.PreOrderVisit(checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		switch e.Kind() {
@@ -87,22 +93,36 @@ func claimsOf(checked *ast.AST) ([]string, error) {
 				idents++
 			}
 		case ast.SelectKind:
-			if operand := e.AsSelect().Operand(); operand.Kind() == ast.IdentKind && operand.AsIdent() == "claims" {
+			field := e.AsSelect().FieldName()
+			switch variable(e.AsSelect().Operand()) {
+			case "claims":
 				named++
-				claims = append(claims, e.AsSelect().FieldName())
+				sees.claims = append(sees.claims, field)
+			case "user":
+				sees.email = sees.email || field == "email"
+				sees.groups = sees.groups || field == "groups"
 			}
 		case ast.CallKind:
 			if name, ok := indexedClaim(e.AsCall()); ok {
 				named++
-				claims = append(claims, name)
+				sees.claims = append(sees.claims, name)
 			}
 		}
 	}))
 	if idents != named {
-		return nil, &Mistake{1, 1, "name each claim, as claims.department, claims['a-b'] or 'a-b' in claims; a session keeps no others"}
+		return sight{}, &Mistake{1, 1, "name each claim, as claims.department, claims['a-b'] or 'a-b' in claims; a session keeps no others"}
 	}
-	slices.Sort(claims)
-	return slices.Compact(claims), nil
+	slices.Sort(sees.claims)
+	sees.claims = slices.Compact(sees.claims)
+	return sees, nil
+}
+
+// variable is the name of the variable that an expression is, "" of any other.
+func variable(e ast.Expr) string {
+	if e.Kind() != ast.IdentKind {
+		return ""
+	}
+	return e.AsIdent()
 }
 
 // indexedClaim is the name in claims['name'] and in 'name' in claims.
@@ -127,16 +147,24 @@ func indexedClaim(call ast.CallExpr) (string, bool) {
 }
 
 // Claims are the names of the top-level claims that the condition looks at.
-func (c *Condition) Claims() []string { return c.claims }
+func (c *Condition) Claims() []string { return c.sees.claims }
 
-// holds evaluates the condition. An error, such as a claim that is not there,
-// denies.
-func (c *Condition) holds(req auth.Request, user auth.User) (auth.Reason, bool) {
+// holds evaluates the condition on one reading of the path. An error, such as a
+// claim that is not there, denies, and so does what is not known: many conditions
+// say whom to keep out, and an empty list would let them in.
+func (c *Condition) holds(req auth.Request, user auth.User, path string) (auth.Reason, bool) {
+	if c.sees.email && user.Email == "" || c.sees.groups && user.GroupsUnknown {
+		return auth.ConditionError, false
+	}
 	query := req.Query
 	if query != "" {
 		query = query[1:]
 	}
-	path, _ := secondReading(req.Path) // one that cannot be read is denied before
+	if path == req.Path {
+		if decoded, _ := decode(path); canonical(path) {
+			path = decoded
+		}
+	}
 	client := ""
 	if req.Client.IsValid() {
 		client = req.Client.String()

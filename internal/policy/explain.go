@@ -14,7 +14,7 @@ type Step struct {
 }
 
 // Explain tries the rules on a request as Match and Judge do, and says what each
-// came to. A path that can be read in two ways is tried in both. The judgement
+// came to. A path that can be read in several ways is tried in all. The judgement
 // and the name of its rule are those of Judge.
 func (s *Set) Explain(req auth.Request, user auth.User) ([]Step, auth.Judgement, string) {
 	steps := s.steps(req, user)
@@ -51,7 +51,7 @@ func (s *Set) explain(req auth.Request, user auth.User, path reading) []Step {
 		case r.Public && path.odd:
 			step.Passed = "not canonical"
 		default:
-			step.Judgement = r.decide(req, user, s.now)
+			step.Judgement = r.decide(req, user, path.path, s.now)
 			return append(steps, step)
 		}
 		steps = append(steps, step)

@@ -97,10 +97,9 @@ func unreserved(c byte) bool {
 		c == '-' || c == '.' || c == '_' || c == '~'
 }
 
-// secondReading returns path as a server behind the gateway might read it:
-// decoded once, `\` as `/`, parameters after `;` dropped, `//` merged and dot
-// segments resolved. It reports false for a path that cannot be read at all.
-func secondReading(path string) (string, bool) {
+// decode removes the escapes of a path, once. It reports false for a path that
+// cannot be read at all.
+func decode(path string) (string, bool) {
 	if path == "" || path[0] != '/' {
 		return "", false
 	}
@@ -122,16 +121,23 @@ func secondReading(path string) (string, bool) {
 		}
 		decoded = append(decoded, c)
 	}
-	return resolve(strings.ReplaceAll(string(decoded), `\`, "/")), true
+	return string(decoded), true
 }
 
-// resolve drops path parameters, empty segments and dot segments. A path cannot
-// climb above its root.
-func resolve(path string) string {
+// resolve merges slashes and resolves dot segments of a decoded path. With
+// parameters, `\` is a slash and what follows `;` in a segment is dropped, as some
+// servers have it; without, both are bytes like any other. A path cannot climb
+// above its root.
+func resolve(path string, parameters bool) string {
+	if parameters {
+		path = strings.ReplaceAll(path, `\`, "/")
+	}
 	var kept []string
 	last := ""
 	for segment := range strings.SplitSeq(path, "/") {
-		segment, _, _ = strings.Cut(segment, ";")
+		if parameters {
+			segment, _, _ = strings.Cut(segment, ";")
+		}
 		last = segment
 		switch segment {
 		case "", ".":

@@ -186,7 +186,7 @@ func FuzzPath(f *testing.F) {
 				}
 				continue
 			}
-			plain := (Governing{set: set, first: set.match("app.test", "GET", reading{path: again, decoded: true})}).Decide(req, user)
+			plain := governs(set, "app.test", again).Decide(req, user)
 			if rank(got.Verdict) > rank(plain.Verdict) {
 				t.Errorf("PATH-2: %q gives %v, and %q, which it may mean, %v", path, got, again, plain)
 			}
@@ -242,6 +242,58 @@ func wellFormed(t *testing.T, path, reading string) {
 	for segment := range strings.SplitSeq(reading, "/") {
 		if segment == "." || segment == ".." {
 			t.Errorf("%q reads as %q", path, reading)
+		}
+	}
+}
+
+// secondReading is the reading of a path by servers that give `;` and `\` a
+// meaning.
+func secondReading(path string) (string, bool) {
+	decoded, ok := decode(path)
+	if !ok {
+		return "", false
+	}
+	return resolve(decoded, true), true
+}
+
+// governs is what governs a decoded path on its own.
+func governs(set *Set, host, path string) Governing {
+	g := Governing{set: set}
+	g.add(set.match(host, "GET", reading{path: path, decoded: true}), path)
+	return g
+}
+
+// TestEveryReading: a request passes only when it may in every way in which a
+// server behind might read its path, whatever the rules look at.
+func TestEveryReading(t *testing.T) {
+	byPath := New([]Rule{
+		{Name: "admin", Hosts: []string{"a.test"}, Paths: []string{"/admin/**"}, Allow: &Allow{Groups: []string{"root"}}},
+		{Name: "rest", Hosts: []string{"a.test"}, Allow: &Allow{Any: true}},
+	}, nil, noon)
+	when, err := Compile(`!request.path.startsWith("/admin") || "root" in user.groups`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byCondition := New([]Rule{{Name: "when", Hosts: []string{"a.test"}, Allow: &Allow{When: when}}}, nil, noon)
+	user := auth.User{Subject: "1"}
+	for _, path := range []string{
+		"/admin/x", "/%61dmin/x", "/admin/%2e%2e/x", "/admin/../x", "/admin/..;/x", `/admin/..\x`, "/admin/..%5cx",
+		"/%61dmin/..;/pub", "/%61dmin/..%5cpub", `/%61dmin/..\pub`, "/x/..;/admin/x", "/x/../admin/x", "//admin/x", "/./admin/x",
+		`/x\..\admin/x`, "/admin;a/x", "/pub/..%2fadmin/x",
+	} {
+		for name, set := range map[string]*Set{"paths": byPath, "condition": byCondition} {
+			got := set.Match(auth.Request{Method: "GET", Host: "a.test", Path: path}).Decide(auth.Request{Method: "GET", Host: "a.test", Path: path}, user)
+			if got.Verdict != auth.Deny {
+				t.Errorf("PATH-2 %s: %s gives %v", name, path, got)
+			}
+		}
+	}
+	for _, path := range []string{"/pub/x", "/%70ub/x", "/x;a", "/pub//x", `/pub\x`, "/pub/../x"} {
+		for name, set := range map[string]*Set{"paths": byPath, "condition": byCondition} {
+			got := set.Match(auth.Request{Method: "GET", Host: "a.test", Path: path}).Decide(auth.Request{Method: "GET", Host: "a.test", Path: path}, user)
+			if got.Verdict != auth.Allow {
+				t.Errorf("%s: %s gives %v", name, path, got)
+			}
 		}
 	}
 }

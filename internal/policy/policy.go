@@ -105,15 +105,7 @@ func New(rules []Rule, defaultHosts []string, now func() time.Time) *Set {
 func (s *Set) Claims() []string {
 	var paths []string
 	for _, r := range s.rules {
-		if r.Allow == nil {
-			continue
-		}
-		for path := range r.Allow.Claims {
-			paths = append(paths, path)
-		}
-		if r.Allow.When != nil {
-			paths = append(paths, r.Allow.When.Claims()...)
-		}
+		paths = append(paths, r.needs...)
 	}
 	slices.Sort(paths)
 	return slices.Compact(paths)
@@ -127,33 +119,46 @@ type reading struct {
 	decoded bool // nothing in it is an escape any more
 }
 
+// maxReadings is how many ways there are to read a path.
+const maxReadings = 3
+
 // readings are the ways to read a path: one for a path that is canonical, and
-// otherwise as it came, and as a server behind the gateway might read it. They
-// are none for a path that cannot be read.
-func readings(path string) (all [2]reading, n int) {
+// otherwise as it came, and as servers behind the gateway might read it: with the
+// meaning that some give to `;` and `\`, and without. They are none for a path
+// that cannot be read.
+func readings(path string) (all [maxReadings]reading, n int) {
 	if canonical(path) {
-		return [2]reading{{path: path}}, 1
+		return [maxReadings]reading{{path: path}}, 1
 	}
-	reread, ok := secondReading(path)
+	decoded, ok := decode(path)
 	if !ok {
 		return all, 0
 	}
-	return [2]reading{{path: path, odd: true}, {path: reread, odd: true, decoded: true}}, 2
+	all = [maxReadings]reading{
+		{path: path, odd: true},
+		{path: resolve(decoded, true), odd: true, decoded: true},
+		{path: resolve(decoded, false), odd: true, decoded: true},
+	}
+	if all[1] == all[2] {
+		return all, 2
+	}
+	return all, 3
 }
 
 // Match returns what governs req. Every request is governed by something: a
 // host that no rule names, and a path that no rule covers, by a denial.
 //
-// A path that is not canonical is never public, and it is matched twice: as it
-// came, and as a server behind the gateway might read it (SECURITY.md PATH-2).
+// A path that is not canonical is never public, and it is matched in each of its
+// readings (SECURITY.md PATH-2): as it came, and as a server behind the gateway
+// might read it. Conditions see a canonical path decoded.
 func (s *Set) Match(req auth.Request) Governing {
+	g := Governing{set: s, narrowed: !unrestricted(req.Narrow)}
 	all, n := readings(req.Path)
-	g := Governing{set: s, first: &s.unreadable, narrowed: !unrestricted(req.Narrow)}
-	if n > 0 {
-		g.first = s.match(req.Host, req.Method, all[0])
+	if n == 0 {
+		g.add(&s.unreadable, req.Path)
 	}
-	if n > 1 {
-		g.second = s.match(req.Host, req.Method, all[1])
+	for _, path := range all[:n] {
+		g.add(s.match(req.Host, req.Method, path), path.path)
 	}
 	return g
 }

@@ -118,12 +118,13 @@ func (c *chance) request() auth.Request {
 
 // people are somebody of every kind that the rules tell apart.
 func people() []auth.User {
-	now := noon()
+	now, asked := noon(), []string{"level", "team"}
 	return []auth.User{
 		{},
-		{Subject: "1", AuthTime: now},
+		{Subject: "1", AuthTime: now, ClaimsAsked: asked},
 		{Subject: "2", Groups: []string{"ops"}, ACR: "mfa", AuthTime: now, Email: "a@x.test", Claims: map[string]any{"team": "a", "level": int64(4)}},
-		{Subject: "3", Groups: []string{"ops"}, AuthTime: now.Add(-time.Hour), Email: "a@y.test", Claims: map[string]any{"level": int64(1)}},
+		{Subject: "3", Groups: []string{"ops"}, AuthTime: now.Add(-time.Hour), Email: "a@y.test", Claims: map[string]any{"level": int64(1)}, ClaimsAsked: asked},
+		{Subject: "4", Groups: []string{"ops"}, GroupsUnknown: true}, // and nothing was asked
 	}
 }
 

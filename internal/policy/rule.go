@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ type rule struct {
 
 	emails, domains map[string]bool // in lower case
 	groups          map[string]bool
+	needs           []string // claims, by their dotted paths
 
 	// unrestricted is an allow without a word about whom: a mistake that must not
 	// admit everybody.
@@ -35,6 +37,7 @@ func compile(r Rule) rule {
 		c.emails = set(r.Allow.Emails, lowerASCII)
 		c.domains = set(r.Allow.EmailDomains, lowerASCII)
 		c.groups = set(r.Allow.Groups, strings.Clone)
+		c.needs = r.Allow.needs()
 		c.unrestricted = !r.Allow.Any && len(c.emails)+len(c.domains)+len(c.groups)+len(r.Allow.Claims)+len(r.Allow.Networks) == 0 && r.Allow.When == nil
 	}
 	return c
@@ -68,7 +71,7 @@ func (r *rule) coversMethod(method string) bool {
 	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
 }
 
-func (r *rule) decide(req auth.Request, user auth.User, now func() time.Time) auth.Judgement {
+func (r *rule) decide(req auth.Request, user auth.User, path string, now func() time.Time) auth.Judgement {
 	if r.denial.Code != "" {
 		return auth.Judgement{Reason: r.denial}
 	}
@@ -82,7 +85,10 @@ func (r *rule) decide(req auth.Request, user auth.User, now func() time.Time) au
 	if user.Nobody() {
 		return auth.Judgement{Verdict: auth.SignIn, Reason: auth.NotSignedIn}
 	}
-	if reason, ok := r.admits(req, user); !ok {
+	switch reason, ok := r.admits(req, user, path); {
+	case reason == auth.ClaimsUnknown:
+		return auth.Judgement{Verdict: auth.SignIn, Reason: reason} // a new login will tell
+	case !ok:
 		return auth.Judgement{Reason: reason}
 	}
 	if narrowed && !withinNarrowing(req.Narrow, user) {
@@ -92,6 +98,17 @@ func (r *rule) decide(req auth.Request, user auth.User, now func() time.Time) au
 		return auth.Judgement{Verdict: auth.SignIn, Reason: reason}
 	}
 	return auth.Judgement{Verdict: auth.Allow, Reason: auth.Admitted}
+}
+
+// knows reports whether all claims that the rule looks at were asked for when the
+// user signed in. The rules may have come to name them only since.
+func (r *rule) knows(user auth.User) bool {
+	for _, path := range r.needs {
+		if _, there := user.Claims[path]; !there && !slices.Contains(user.ClaimsAsked, path) {
+			return false
+		}
+	}
+	return true
 }
 
 // trusts reports whether the login of user is what the rule asks for. Who falls
@@ -110,7 +127,7 @@ func (r *rule) trusts(user auth.User, now func() time.Time) (auth.Reason, bool) 
 
 // admits reports whether the conditions of the rule hold, and which one failed
 // first.
-func (r *rule) admits(req auth.Request, user auth.User) (auth.Reason, bool) {
+func (r *rule) admits(req auth.Request, user auth.User, path string) (auth.Reason, bool) {
 	if r.Public {
 		return auth.Admitted, true
 	}
@@ -129,6 +146,9 @@ func (r *rule) admits(req auth.Request, user auth.User) (auth.Reason, bool) {
 	if len(r.groups) > 0 && !slices.ContainsFunc(user.Groups, func(g string) bool { return r.groups[g] }) {
 		return auth.GroupMissing, false
 	}
+	if !r.knows(user) {
+		return auth.ClaimsUnknown, false
+	}
 	for path, wanted := range r.Allow.Claims {
 		if !holds(user.Claims, path, wanted) {
 			return auth.ClaimMissing, false
@@ -138,7 +158,7 @@ func (r *rule) admits(req auth.Request, user auth.User) (auth.Reason, bool) {
 		return auth.NetworkOutside, false
 	}
 	if r.Allow.When != nil {
-		return r.Allow.When.holds(req, user)
+		return r.Allow.When.holds(req, user, path)
 	}
 	return auth.Admitted, true
 }
@@ -177,4 +197,13 @@ func withinNarrowing(n auth.Narrowing, user auth.User) bool {
 		}
 	}
 	return true
+}
+
+// needs are the claims that somebody has to have been asked about.
+func (a *Allow) needs() []string {
+	paths := slices.Sorted(maps.Keys(a.Claims))
+	if a.When != nil {
+		paths = append(paths, a.When.Claims()...)
+	}
+	return paths
 }

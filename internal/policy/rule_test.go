@@ -132,7 +132,7 @@ func TestConditionsTogether(t *testing.T) {
 		{"not the claim", inside, auth.User{Subject: "1", Email: "ada@x.test", Groups: []string{"ops"}, Claims: claims("b", 4)}, auth.ClaimMissing},
 		{"not the network", outside, auth.User{Subject: "1", Email: "ada@x.test", Groups: []string{"ops"}, Claims: claims("a", 4)}, auth.NetworkOutside},
 		{"not the condition", inside, auth.User{Subject: "1", Email: "ada@x.test", Groups: []string{"ops"}, Claims: claims("a", 3)}, auth.ConditionFailed},
-		{"nothing", outside, auth.User{Subject: "1"}, auth.EmailUnverified},
+		{"nothing", outside, auth.User{Subject: "1", ClaimsAsked: []string{"level", "team"}}, auth.EmailUnverified},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := judge(rule, tt.req, tt.user); got.Reason != tt.want || (got.Verdict == auth.Allow) != (tt.want == auth.Admitted) {
@@ -287,5 +287,34 @@ func TestClaimsOfASet(t *testing.T) {
 	}, []string{"a.test"}, noon)
 	if diff := cmp.Diff([]string{"level", "realm_access.roles", "team"}, set.Claims()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestClaimsUnknown: a session that began before the rules came to name a claim is
+// asked to sign in again, and one that was asked about it is not.
+func TestClaimsUnknown(t *testing.T) {
+	when, err := Compile("has(claims.level) && claims.level > 3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := auth.Judgement{Verdict: auth.SignIn, Reason: auth.ClaimsUnknown}
+	for _, tt := range []struct {
+		name  string
+		allow *Allow
+		user  auth.User
+		want  auth.Judgement
+	}{
+		{"a claim, never asked", &Allow{Claims: map[string][]string{"team": {"a"}}}, auth.User{Subject: "1"}, again},
+		{"a claim, asked and not there", &Allow{Claims: map[string][]string{"team": {"a"}}}, auth.User{Subject: "1", ClaimsAsked: []string{"team"}}, auth.Judgement{Reason: auth.ClaimMissing}},
+		{"a condition, never asked", &Allow{When: when}, auth.User{Subject: "1", ClaimsAsked: []string{"team"}}, again},
+		{"a condition, asked and not there", &Allow{When: when}, auth.User{Subject: "1", ClaimsAsked: []string{"level"}}, auth.Judgement{Reason: auth.ConditionFailed}},
+		{"there", &Allow{When: when}, auth.User{Subject: "1", Claims: map[string]any{"level": int64(4)}}, auth.Judgement{Verdict: auth.Allow, Reason: auth.Admitted}},
+		{"no claim is looked at", &Allow{Any: true}, auth.User{Subject: "1"}, auth.Judgement{Verdict: auth.Allow, Reason: auth.Admitted}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := judge(Rule{Allow: tt.allow}, auth.Request{}, tt.user); got != tt.want {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+		})
 	}
 }

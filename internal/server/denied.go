@@ -64,7 +64,7 @@ type refused struct {
 // notAllowed answers 403: a page that names the account and offers another one,
 // or JSON. The session stays.
 func (s *Server) notAllowed(w http.ResponseWriter, r *http.Request, site auth.Site, f refused) error {
-	id := gate.RequestID(header1(r, "X-Request-Id"))
+	id := gate.RequestID(gateway.RequestID(r.Header))
 	if address, err := url.Parse(f.target); err == nil && f.host == "" {
 		f.host = address.Hostname()
 	}

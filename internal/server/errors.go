@@ -50,9 +50,26 @@ func (s *Server) page(h handler) http.HandlerFunc {
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("Content-Security-Policy", s.Pages.Policy())
 		header.Set("Vary", "Accept, Cookie, Sec-Fetch-Mode")
+		if r.ContentLength != 0 && r.Method != http.MethodPost {
+			header.Set("Connection", "close") // as for a check: nobody waits for a body
+		}
+		if gateway.IsQuestion(r.Header) && r.URL.Path != s.Prefix+"/denied" {
+			s.fail(w, r, misdirected())
+			return
+		}
 		if err := h(w, r); err != nil {
 			s.fail(w, r, err)
 		}
+	}
+}
+
+// misdirected is the answer to a gateway that sends its checks to a page. A page
+// may well answer 200, which the gateway would take for a yes.
+func misdirected() *problem {
+	return &problem{
+		Status: http.StatusForbidden, Reason: "not_a_check_endpoint",
+		Title: "This is not where a gateway asks",
+		Text:  "The gateway has to send its checks to /auth, /auth/nginx, /auth/forwarded or /auth/envoy, below the path prefix.",
 	}
 }
 
@@ -66,7 +83,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 			Title: "Something went wrong", Text: "This is our mistake, not yours.", Cause: err,
 		}
 	}
-	id := gate.RequestID(header1(r, "X-Request-Id"))
+	id := gate.RequestID(gateway.RequestID(r.Header))
 	level := s.Log.Info
 	if p.Status >= 500 {
 		level = s.Log.Error
@@ -110,14 +127,6 @@ func html(w http.ResponseWriter, status int, render func(io.Writer) error) error
 	w.WriteHeader(status)
 	_, _ = body.WriteTo(w)
 	return nil
-}
-
-// header1 is a header that is there once and can stand in a log line.
-func header1(r *http.Request, name string) string {
-	if lines := r.Header[name]; len(lines) == 1 && len(lines[0]) <= 64 {
-		return lines[0]
-	}
-	return ""
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -57,7 +57,7 @@ func meant(r *http.Request, site auth.Site) bool {
 		origin := r.Header["Origin"]
 		return len(origin) == 1 && origin[0] == site.Origin()
 	}
-	mode, from := header1(r, "Sec-Fetch-Mode"), header1(r, "Sec-Fetch-Site")
+	mode, from := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Site")
 	return mode == "navigate" && (from == "same-origin" || from == "same-site" || from == "none") &&
 		!strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
 }

@@ -92,6 +92,8 @@ type record struct {
 	IDToken           string         `cbor:"15,keyasint,omitempty"`
 	ACR               string         `cbor:"16,keyasint,omitempty"`
 	Claims            map[string]any `cbor:"17,keyasint,omitempty"`
+	ClaimsAsked       []string       `cbor:"18,keyasint,omitempty"`
+	GroupsUnknown     bool           `cbor:"19,keyasint,omitempty"`
 }
 
 func newRecord(s Session) record {
@@ -100,7 +102,8 @@ func newRecord(s Session) record {
 		Provider: s.User.Provider, Issuer: s.User.Issuer, Subject: s.User.Subject,
 		Email: s.User.Email, PreferredUsername: s.User.PreferredUsername, Name: s.User.Name,
 		Groups: s.User.Groups, ProviderSession: s.ProviderSession,
-		ACR: s.User.ACR, Claims: s.User.Claims, AccessToken: s.Tokens.Access.Reveal(), IDToken: s.Tokens.ID.Reveal(),
+		ACR: s.User.ACR, Claims: s.User.Claims,
+		ClaimsAsked: s.User.ClaimsAsked, GroupsUnknown: s.User.GroupsUnknown, AccessToken: s.Tokens.Access.Reveal(), IDToken: s.Tokens.ID.Reveal(),
 	}
 	if s.User.ID != s.User.Subject {
 		r.User = s.User.ID
@@ -118,6 +121,7 @@ func (r record) session() Session {
 			Provider: r.Provider, Issuer: r.Issuer, Subject: r.Subject, ID: r.User,
 			Email: r.Email, PreferredUsername: r.PreferredUsername, Name: r.Name,
 			Groups: r.Groups, ACR: r.ACR, Claims: r.Claims,
+			ClaimsAsked: r.ClaimsAsked, GroupsUnknown: r.GroupsUnknown,
 		},
 		Tokens:          auth.Tokens{Access: secret.Secret(r.AccessToken), ID: secret.Secret(r.IDToken)},
 		ProviderSession: r.ProviderSession,

@@ -25,6 +25,11 @@ type CookieConfig struct {
 	Lifetime time.Duration // absolute
 	Idle     time.Duration // since last use; 0: sessions do not idle
 
+	// Issuers are the issuers whose sessions count, by the name of the provider. A
+	// session of another one, from before the provider was changed, is nobody's.
+	// Nil: all count.
+	Issuers map[string]string
+
 	// KeepAccessToken and KeepIDToken keep a token in the cookie, because the
 	// configuration passes it on.
 	KeepAccessToken, KeepIDToken bool
@@ -53,11 +58,12 @@ type CookieStore struct {
 	// hundred requests is decrypted and rendered once. Whether a session has
 	// expired, was ended or idled is asked each time.
 	opened *lru.Cache[openedKey, Session]
-	render atomic.Pointer[rendering]
+	render atomic.Pointer[Rendering]
 }
 
-// rendering is a Render and how many there were before it.
-type rendering struct {
+// Rendering is a Render that a store was given, and how many it had before. The
+// zero Rendering is the store's first.
+type Rendering struct {
 	Render
 	generation int
 }
@@ -98,15 +104,26 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 		used:         uses{timeout: cfg.Idle, started: cfg.Now()},
 		opened:       opened,
 	}
-	c.render.Store(&rendering{Render: cfg.Render})
+	c.render.Store(&Rendering{Render: cfg.Render})
 	return c, nil
 }
 
 // SetRender replaces how identity headers are made, for every session from now
-// on.
-func (c *CookieStore) SetRender(render Render) {
-	c.render.Store(&rendering{render, c.render.Load().generation + 1})
+// on. It must not be called by two goroutines at once.
+func (c *CookieStore) SetRender(render Render) Rendering {
+	r := Rendering{render, c.render.Load().generation + 1}
+	c.render.Store(&r)
 	c.opened.Purge()
+	return r
+}
+
+// IdentityBy is the identity of the session as r makes it. It is at hand, unless
+// another Render was set while the session was opened.
+func (s Session) IdentityBy(r Rendering) auth.Identity {
+	if s.Rendered == r.generation {
+		return s.Identity
+	}
+	return r.Render(s.User, s.Tokens)
 }
 
 // Load returns the session that the request's cookie opens. Nobody signed in, an
@@ -135,7 +152,10 @@ func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error)
 
 // lives reports whether a session is still good, and counts this as a use of it.
 func (c *CookieStore) lives(s Session, now time.Time) bool {
-	return now.Before(s.Expires) && !c.revoked.has(s.ID) && !c.used.touch(s, now)
+	issuer, known := c.Issuers[s.User.Provider]
+	return now.Before(s.Expires) && now.Before(s.Created.Add(c.Lifetime)) && // which may be shorter than it was
+		(c.Issuers == nil || known && issuer == s.User.Issuer) &&
+		!c.revoked.has(s.ID) && !c.used.touch(s, now)
 }
 
 // open returns what a cookie contains, with the identity rendered.
@@ -149,7 +169,7 @@ func (c *CookieStore) open(name, scope, value string) (Session, bool) {
 	if err := (codec{c.sealer, scope}).Decode(name, value, &s); err != nil || s.User.Nobody() {
 		return Session{}, false
 	}
-	s.Identity = render.Render(s.User, s.Tokens)
+	s.Identity, s.Rendered = render.Render(s.User, s.Tokens), render.generation
 	// Not the whole header lines that these are parts of.
 	key.scope, key.value = strings.Clone(scope), strings.Clone(value)
 	c.opened.Add(key, s)
@@ -171,7 +191,8 @@ func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.S
 	if err := session.Save(r, w); err != nil {
 		return Session{}, err
 	}
-	s.Identity = c.render.Load().Render(s.User, s.Tokens)
+	render := c.render.Load()
+	s.Identity, s.Rendered = render.Render(s.User, s.Tokens), render.generation
 	return s, nil
 }
 

@@ -659,3 +659,43 @@ func FuzzSessionCookie(f *testing.F) {
 		}
 	})
 }
+
+// TestOtherIssuer: a session of the provider before the one that is configured now
+// is nobody's, and so is one that is older than a session may be by now.
+func TestOtherIssuer(t *testing.T) {
+	cl := &clock{at: time.Unix(1_700_000_000, 0)}
+	keys := keyring(t, secretOf(9))
+	sites := auth.Sites{{Scheme: "https", Host: "app.example.com"}}
+	store := func(issuer string, lifetime time.Duration) *CookieStore {
+		s, err := NewCookieStore(CookieConfig{
+			Keys: keys, Sites: sites, Name: "doorward", Lifetime: lifetime, Issuers: map[string]string{"oidc": issuer},
+			Render: func(auth.User, auth.Tokens) auth.Identity { return auth.Identity{} }, Now: cl.now,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	w := httptest.NewRecorder()
+	user := auth.User{Provider: "oidc", Issuer: "https://staging.example.com", Subject: "1"}
+	if _, err := store(user.Issuer, time.Hour).Create(w, httptest.NewRequest("GET", "/", nil), sites[0], Session{User: user}); err != nil {
+		t.Fatal(err)
+	}
+	cookie := w.Result().Cookies()[0]
+	cl.move(10 * time.Minute)
+	for _, tt := range []struct {
+		name     string
+		issuer   string
+		lifetime time.Duration
+		want     bool
+	}{
+		{"its own issuer", "https://staging.example.com", time.Hour, true},
+		{"another issuer", "https://id.example.com", time.Hour, false},
+		{"SES-7 a lifetime that became shorter", "https://staging.example.com", 5 * time.Minute, false},
+	} {
+		s, err := store(tt.issuer, tt.lifetime).Load(t.Context(), auth.Request{Host: "app.example.com", Cookies: []string{cookie.Name + "=" + cookie.Value}})
+		if err != nil || s.User.Nobody() == tt.want {
+			t.Errorf("%s: %q, %v", tt.name, s.User.Subject, err)
+		}
+	}
+}

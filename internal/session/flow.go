@@ -31,6 +31,7 @@ type Flows struct {
 	Insecure bool
 	Now      func() time.Time
 	sealer   *sealer
+	used     revocations // flows that were taken, by their states
 }
 
 // Bounds of the logins that one browser may have under way.
@@ -86,7 +87,8 @@ const (
 func Restarted(state string) bool { return strings.HasSuffix(state, secondTry) }
 
 // Take returns the flow that state names, if this browser began it within the
-// last ten minutes, and takes its cookie away: a flow is used once.
+// last ten minutes, and takes its cookie away. A flow is used once, also by a
+// client that keeps the cookie.
 func (f *Flows) Take(w http.ResponseWriter, r *http.Request, state string) (Flow, bool) {
 	name := f.cookie(state)
 	var flow Flow
@@ -102,9 +104,15 @@ func (f *Flows) Take(w http.ResponseWriter, r *http.Request, state string) (Flow
 	if present {
 		http.SetCookie(w, f.make(name, "", -1))
 	}
+	sum := sha256.Sum256([]byte(state))
+	id := ID(sum[:len(ID{})])
+	if f.used.has(id) {
+		return Flow{}, false
+	}
 	if !found || !secret.Secret(flow.State).Equal(secret.Secret(state)) || f.expired(flow) {
 		return Flow{}, false
 	}
+	f.used.add(id, flow.Started.Add(flowLifetime), f.Now())
 	return flow, true
 }
 

@@ -159,6 +159,7 @@ func TestTake(t *testing.T) {
 			r := httptest.NewRequest("GET", "/callback", nil)
 			r.Header.Set("Cookie", tt.cookie)
 			w := httptest.NewRecorder()
+			tt.flows.used.until = nil // each row is the first use
 			flow, ok := tt.flows.Take(w, r, tt.state)
 			if ok != (tt.target != "") || flow.Target != tt.target {
 				t.Errorf("took %q, %v; want %q", flow.Target, ok, tt.target)
@@ -388,4 +389,24 @@ func TestStore(t *testing.T) {
 func after(cookie string) string {
 	_, value, _ := strings.Cut(cookie, "=")
 	return value
+}
+
+// TestTakenOnce is OIDC-2 for a client that keeps the cookie which it was told to
+// drop.
+func TestTakenOnce(t *testing.T) {
+	flows, err := NewFlows(keyring(t, secretOf(9)), "doorward", false, (&clock{at: time.Unix(1_700_000_000, 0)}).now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flow := flows.New("oidc", "/x", false)
+	w := httptest.NewRecorder()
+	flows.Begin(w, httptest.NewRequest("GET", "/start", nil), flow)
+	cookie := w.Result().Cookies()[0]
+	for i, want := range []bool{true, false, false} {
+		r := httptest.NewRequest("GET", "/callback", nil)
+		r.AddCookie(&http.Cookie{Name: cookie.Name, Value: cookie.Value})
+		if _, ok := flows.Take(httptest.NewRecorder(), r, flow.State); ok != want {
+			t.Errorf("use %d: %v", i+1, ok)
+		}
+	}
 }

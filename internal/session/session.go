@@ -25,6 +25,7 @@ type Session struct {
 	// Identity is the user as response headers, rendered when the session was
 	// opened. It belongs to no one request: do not write to it.
 	Identity auth.Identity
+	Rendered int // which Render of the store made it; see IdentityBy
 }
 
 // ID names a session: 128 random bits, new at each login.
