@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -82,6 +83,17 @@ func (c *column) start(t *testing.T, binary string) {
 	c.ada, c.eve = c.signIn(t, stack.Ada), c.signIn(t, stack.Eve)
 }
 
+// publicAndPeople are the rules behind every gateway.
+const publicAndPeople = `
+rules:
+  - name: public
+    paths: [/public]
+    public: true
+  - name: people
+    allow:
+      email_domains: [example.com]
+`
+
 // layOut makes the parts, which stop with the test.
 func (c *column) layOut(t *testing.T, binary string) {
 	t.Helper()
@@ -90,9 +102,15 @@ func (c *column) layOut(t *testing.T, binary string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	rules := filepath.Join(dir, "rules.yaml")
+	if err := os.WriteFile(rules, []byte(publicAndPeople), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	c.parts, err = stack.New(stack.Config{
 		Dir: dir, Binary: binary, Gateway: c.gateway, Domain: "example.com", TLS: true,
-		Env: map[string]string{"DOORWARD_LOG_LEVEL": "debug"},
+		Env: map[string]string{
+			"DOORWARD_LOG_LEVEL": "debug", "DOORWARD_CONFIG_FILE": rules, "DOORWARD_ALLOWED_EMAIL_DOMAINS": "",
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

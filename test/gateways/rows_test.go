@@ -67,6 +67,8 @@ func rows() []row {
 		{name: "signed in: gRPC", try: grpcCall(func(c *column) string { return c.ada }), want: "passes"},
 		{name: "may not enter: opens a page", try: mayNot(navigation), want: "403, a page with the account", except: map[string]string{ingress: "403"}},
 		{name: "may not enter: fetch", try: mayNot(fetch), want: "403 JSON", except: map[string]string{ingress: "403"}},
+		{name: "public path: nobody", try: public(""), want: "passes, names nobody"},
+		{name: "public path: somebody", try: public("ada"), want: "passes, with every identity header"},
 		{name: "client sends X-Forwarded-*", try: hostile(forwarded), want: "no effect", except: map[string]string{ingress: "403"}},
 		{name: "client sends X-Original-*", try: hostile(original), want: "no effect", except: map[string]string{traefikIngress: "403"}},
 		{name: "client sends identity headers", try: hostile(identity), want: "no effect"},
@@ -124,6 +126,33 @@ func signedIn(t *testing.T, c *column) string {
 		return wrong
 	}
 	return "passes"
+}
+
+// public asks for a path that needs no login, as a client that claims to be
+// somebody.
+func public(who string) func(*testing.T, *column) string {
+	return func(t *testing.T, c *column) string {
+		header := navigation("X-Auth-Request-User: root", "X-Auth-Request-Email: root@example.com", "X-Auth-Request-Groups: root")
+		if who != "" {
+			header = append(header, "Cookie: "+c.ada)
+		}
+		got := c.send(t, ask{target: "/public", header: header})
+		if got.seen == nil {
+			return fmt.Sprintf("%d %s", got.StatusCode, got.body)
+		}
+		if who != "" {
+			if wrong := identityIn(got.seen); wrong != "" {
+				return wrong
+			}
+			return "passes, with every identity header"
+		}
+		for name, values := range got.seen.Headers {
+			if strings.HasPrefix(name, "X-Auth-Request-") && strings.Join(values, "") != "" {
+				return fmt.Sprintf("%s: %q", name, values)
+			}
+		}
+		return "passes, names nobody"
+	}
 }
 
 func signedInForm(t *testing.T, c *column) string {
