@@ -178,6 +178,9 @@ func TestGroups(t *testing.T) {
 			if diff := cmp.Diff(tt.want, login.User.Groups); diff != "" {
 				t.Error(diff)
 			}
+			if login.User.GroupsUnknown != (tt.log != "") {
+				t.Errorf("AUTHZ-4: groups unknown: %v", login.User.GroupsUnknown)
+			}
 			if !strings.Contains(log.String(), tt.log) || tt.log == "" && strings.Contains(log.String(), "groups claim") {
 				t.Errorf("the log says %s", log)
 			}

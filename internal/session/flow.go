@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/doorward/doorward/internal/secret"
 )
@@ -31,7 +32,7 @@ type Flows struct {
 	Insecure bool
 	Now      func() time.Time
 	sealer   *sealer
-	used     revocations // flows that were taken, by their states
+	used     *lru.Cache[[sha256.Size]byte, struct{}] // states of flows that were taken lately
 }
 
 // Bounds of the logins that one browser may have under way.
@@ -39,6 +40,7 @@ const (
 	flowLifetime = 10 * time.Minute
 	maxFlows     = 5
 	maxFlowBytes = 4096
+	maxUsedFlows = 8192 // remembered, in all browsers; a flow ends by itself after ten minutes
 )
 
 // NewFlows returns Flows whose cookies are sealed with keys.
@@ -47,7 +49,11 @@ func NewFlows(keys *Keyring, name string, insecure bool, now func() time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	return &Flows{Name: name, Insecure: insecure, Now: now, sealer: sealer}, nil
+	used, err := lru.New[[sha256.Size]byte, struct{}](maxUsedFlows)
+	if err != nil {
+		return nil, err
+	}
+	return &Flows{Name: name, Insecure: insecure, Now: now, sealer: sealer, used: used}, nil
 }
 
 // New makes a flow to provider that will end at target. Again marks one that
@@ -104,15 +110,12 @@ func (f *Flows) Take(w http.ResponseWriter, r *http.Request, state string) (Flow
 	if present {
 		http.SetCookie(w, f.make(name, "", -1))
 	}
-	sum := sha256.Sum256([]byte(state))
-	id := ID(sum[:len(ID{})])
-	if f.used.has(id) {
-		return Flow{}, false
-	}
 	if !found || !secret.Secret(flow.State).Equal(secret.Secret(state)) || f.expired(flow) {
 		return Flow{}, false
 	}
-	f.used.add(id, flow.Started.Add(flowLifetime), f.Now())
+	if again, _ := f.used.ContainsOrAdd(sha256.Sum256([]byte(state)), struct{}{}); again {
+		return Flow{}, false
+	}
 	return flow, true
 }
 

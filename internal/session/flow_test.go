@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -159,7 +161,7 @@ func TestTake(t *testing.T) {
 			r := httptest.NewRequest("GET", "/callback", nil)
 			r.Header.Set("Cookie", tt.cookie)
 			w := httptest.NewRecorder()
-			tt.flows.used.until = nil // each row is the first use
+			tt.flows.used.Purge() // each row is the first use
 			flow, ok := tt.flows.Take(w, r, tt.state)
 			if ok != (tt.target != "") || flow.Target != tt.target {
 				t.Errorf("took %q, %v; want %q", flow.Target, ok, tt.target)
@@ -389,6 +391,33 @@ func TestStore(t *testing.T) {
 func after(cookie string) string {
 	_, value, _ := strings.Cut(cookie, "=")
 	return value
+}
+
+// TestTakenOnceAtOnce: of many callbacks of one flow at the same time, one goes on.
+func TestTakenOnceAtOnce(t *testing.T) {
+	flows, err := NewFlows(keyring(t, secretOf(9)), "doorward", false, (&clock{at: time.Unix(1_700_000_000, 0)}).now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flow := flows.New("oidc", "/x", false)
+	w := httptest.NewRecorder()
+	flows.Begin(w, httptest.NewRequest("GET", "/start", nil), flow)
+	cookie := w.Result().Cookies()[0]
+	var taken atomic.Int32
+	var group sync.WaitGroup
+	for range 100 {
+		group.Go(func() {
+			r := httptest.NewRequest("GET", "/callback", nil)
+			r.AddCookie(&http.Cookie{Name: cookie.Name, Value: cookie.Value})
+			if _, ok := flows.Take(httptest.NewRecorder(), r, flow.State); ok {
+				taken.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if taken.Load() != 1 {
+		t.Errorf("OIDC-2: %d callbacks took the flow", taken.Load())
+	}
 }
 
 // TestTakenOnce is OIDC-2 for a client that keeps the cookie which it was told to
