@@ -92,6 +92,9 @@ rules:
   - name: people
     allow:
       email_domains: [example.com]
+tokens: # of an issuer that nobody reaches
+  - issuer_url: http://127.0.0.1:1
+    audiences: [api]
 `
 
 // layOut makes the parts, which stop with the test.

@@ -3,6 +3,7 @@ package gateways
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -85,6 +86,10 @@ func rows() []row {
 			except: map[string]string{ingress: "20"},
 		},
 		{
+			name: "Doorward cannot tell who asks", try: cannotTell, want: "503, the session goes on",
+			except: map[string]string{nginx: "500, the session goes on", ingress: "500, the session goes on"},
+		},
+		{
 			name: "Doorward down", try: down, want: "500",
 			except: map[string]string{caddy: "502", envoyHTTP: "503", envoyGRPC: "503", haproxy: "503"},
 		},
@@ -126,6 +131,23 @@ func signedIn(t *testing.T, c *column) string {
 		return wrong
 	}
 	return "passes"
+}
+
+// cannotTell shows a token whose issuer is out of reach, beside a good session:
+// nobody gets in, no cookie is touched, and without the token the session is as
+// good as before.
+func cannotTell(t *testing.T, c *column) string {
+	part := base64.RawURLEncoding.EncodeToString
+	token := part([]byte(`{"alg":"RS256","typ":"at+jwt","kid":"1"}`)) + "." +
+		part([]byte(`{"iss":"http://127.0.0.1:1","aud":"api","sub":"1","iat":1,"exp":9999999999}`)) + "." + part(make([]byte, 256))
+	got := c.send(t, ask{header: fetch("Cookie: "+c.ada, "Authorization: Bearer "+token)})
+	if got.seen != nil || len(got.Header["Set-Cookie"]) > 0 {
+		return fmt.Sprintf("%d, Set-Cookie %q", got.StatusCode, got.Header["Set-Cookie"])
+	}
+	if after := signedIn(t, c); after != "passes" {
+		return "afterwards " + after
+	}
+	return fmt.Sprintf("%d, the session goes on", got.StatusCode)
 }
 
 // public asks for a path that needs no login, as a client that claims to be
