@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -24,11 +25,11 @@ import (
 
 // process is everything that runs, wired together.
 type process struct {
-	main     *server.Server
-	admin    *server.Admin
-	envoy    *extauthz.Server
-	provider *idp.Provider
-	log      *slog.Logger
+	main      *server.Server
+	admin     *server.Admin
+	envoy     *extauthz.Server
+	providers idp.Providers
+	log       *slog.Logger
 }
 
 // assemble makes the parts of a configuration. It touches no network.
@@ -38,7 +39,7 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 		name, _, _ := strings.Cut(option, ":")
 		metrics.Insecure(name)
 	}
-	provider, err := newProvider(cfg.Provider, log)
+	providers, err := newProviders(cfg.Providers, log)
 	if err != nil {
 		return nil, err
 	}
@@ -56,24 +57,24 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	}
 	settings := gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus}
 	main := &server.Server{
-		Gate: g, Gateway: settings, Sessions: sessions, Flows: flows, Provider: provider, Sites: sites(cfg),
+		Gate: g, Gateway: settings, Sessions: sessions, Flows: flows, Providers: providers, Sites: sites(cfg),
 		Redirects: redirects(cfg), Pages: look, Log: log, Metrics: metrics,
 		Prefix: cfg.PathPrefix, SignInPage: cfg.SignInPage,
 	}
 	direct := gateway.Direct{Denied: main.DeniedPage}
 	p := &process{
-		main:     main,
-		admin:    &server.Admin{Provider: provider, Metrics: metrics},
-		envoy:    &extauthz.Server{Gate: g, Dialect: gateway.GRPC{Settings: settings, Direct: direct}},
-		provider: provider,
-		log:      log,
+		main:      main,
+		admin:     &server.Admin{Providers: providers, Metrics: metrics},
+		envoy:     &extauthz.Server{Gate: g, Dialect: gateway.GRPC{Settings: settings, Direct: direct}},
+		providers: providers,
+		log:       log,
 	}
 	return p, p.govern(cfg)
 }
 
 // newSessions returns what keeps sessions, and what keeps logins under way. They
 // share their secrets.
-func newSessions(cfg *config.Config) (*session.CookieStore, *session.Flows, error) {
+func newSessions(cfg *config.Config) (session.Store, *session.Flows, error) {
 	keys, err := session.NewKeyring(cfg.CookieSecrets)
 	if err != nil {
 		return nil, nil, err
@@ -86,7 +87,7 @@ func newSessions(cfg *config.Config) (*session.CookieStore, *session.Flows, erro
 		Keys: keys, Sites: sites(cfg), Name: cfg.CookieName, Insecure: cfg.CookieInsecure,
 		Persist: cfg.CookiePersist, Lifetime: cfg.SessionLifetime, Idle: cfg.SessionIdleTimeout,
 		KeepAccessToken: cfg.PassAccessToken, KeepIDToken: cfg.PassIDToken,
-		Issuers: map[string]string{cfg.Provider.Name: cfg.Provider.IssuerURL},
+		Issuers: issuers(cfg.Providers),
 		Render:  renderer(cfg).Render, Now: time.Now,
 	})
 	return sessions, flows, err
@@ -102,6 +103,25 @@ func grpcCredentials(cfg config.GRPC) credentials.TransportCredentials {
 		conf.ClientCAs, conf.ClientAuth = cfg.ClientCAs, tls.RequireAndVerifyClientCert
 	}
 	return credentials.NewTLS(conf)
+}
+
+// issuers are those whose sessions count, by the name of the provider.
+func issuers(providers []config.Provider) map[string]string {
+	all := map[string]string{}
+	for _, p := range providers {
+		all[p.Name] = p.IssuerURL
+	}
+	return all
+}
+
+func newProviders(all []config.Provider, log *slog.Logger) (idp.Providers, error) {
+	var providers idp.Providers
+	var mistakes []error
+	for _, p := range all {
+		provider, err := newProvider(p, log)
+		providers, mistakes = append(providers, provider), append(mistakes, err)
+	}
+	return providers, errors.Join(mistakes...)
 }
 
 func newProvider(p config.Provider, log *slog.Logger) (*idp.Provider, error) {

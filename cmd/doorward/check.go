@@ -45,7 +45,7 @@ func summarize(w io.Writer, cfg *config.Config) {
 	for _, line := range []struct{ label, text string }{
 		{"hosts", strings.Join(cfg.Hosts(), ", ")},
 		{"sign-in", strings.Join(signIns(cfg), ", ")},
-		{"provider", fmt.Sprintf("%s (%s), issuer %s", cfg.Provider.Name, client(cfg), cfg.Provider.IssuerURL)},
+		{"provider", strings.Join(providerLines(cfg.Providers), "; ")},
 		{"may pass", admitted(cfg)},
 		{"session", sessionLine(cfg)},
 		{"gateways", gateways(cfg)},
@@ -69,11 +69,16 @@ func signIns(cfg *config.Config) []string {
 	return addresses
 }
 
-func client(cfg *config.Config) string {
-	if cfg.Provider.ClientSecret == "" {
-		return "public client"
+func providerLines(providers []config.Provider) []string {
+	var lines []string
+	for _, p := range providers {
+		kind := "client with a secret"
+		if p.ClientSecret == "" {
+			kind = "public client"
+		}
+		lines = append(lines, fmt.Sprintf("%s (%s), issuer %s", p.Name, kind, p.IssuerURL))
 	}
-	return "client with a secret"
+	return lines
 }
 
 func admitted(cfg *config.Config) string {

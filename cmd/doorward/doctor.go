@@ -156,7 +156,7 @@ func known() (*doctor.Known, error) {
 	}
 	return &doctor.Known{
 		Sites: sites(cfg), Rules: rules, Prefix: cfg.PathPrefix,
-		CookieName: cfg.CookieName, Identity: identityHeaders(cfg), Provider: cfg.Provider.Name,
+		CookieName: cfg.CookieName, Identity: identityHeaders(cfg), Provider: cfg.Providers[0].Name,
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,7 @@ func newExplain() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return q.explain(cmd.OutOrStdout(), rules, cfg.Provider)
+			return q.explain(cmd.OutOrStdout(), rules, cfg.Providers)
 		},
 	}
 	flags := cmd.Flags()
@@ -58,16 +59,16 @@ func newExplain() *cobra.Command {
 	flags.StringArrayVar(&q.claims, "claim", nil, "a claim as name=value, with a text or a value in JSON; a name that is repeated makes a list")
 	flags.StringVar(&q.user.ACR, "acr", "", "how the user proved who they are")
 	flags.DurationVar(&q.age, "age", 0, "how long ago that was, as 10m")
-	flags.StringVar(&q.user.Provider, "provider", "", "the provider that signed the user in, when it is not the configured one")
+	flags.StringVar(&q.user.Provider, "provider", "", "the provider that signed the user in, when it is not the first")
 	return cmd
 }
 
-func (q *question) explain(w io.Writer, rules *policy.Set, provider config.Provider) error {
+func (q *question) explain(w io.Writer, rules *policy.Set, providers []config.Provider) error {
 	req, err := q.request()
 	if err != nil {
 		return err
 	}
-	user, err := q.asked(provider)
+	user, err := q.asked(providers)
 	if err != nil {
 		return err
 	}
@@ -106,7 +107,7 @@ func (q *question) request() (auth.Request, error) {
 }
 
 // asked is the user that the flags describe; nobody when they describe none.
-func (q *question) asked(provider config.Provider) (auth.User, error) {
+func (q *question) asked(providers []config.Provider) (auth.User, error) {
 	user := q.user
 	if user.ID == "" && user.Email == "" && len(user.Groups) == 0 && len(q.claims) == 0 {
 		return auth.User{}, nil
@@ -115,12 +116,10 @@ func (q *question) asked(provider config.Provider) (auth.User, error) {
 	if user.ID != "" {
 		user.Subject = user.ID
 	}
-	if user.Provider == "" {
-		user.Provider = provider.Name
-	}
+	user.Provider = cmp.Or(user.Provider, providers[0].Name)
 	user.AuthTime = time.Now().Add(-q.age)
 	var err error
-	user.Claims, err = readClaims(q.claims, provider)
+	user.Claims, err = readClaims(q.claims, providers)
 	return user, err
 }
 

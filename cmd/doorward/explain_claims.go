@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -12,18 +11,15 @@ import (
 
 // readClaims reads --claim name=value as a session would hold the claims: a
 // dotted name is found by its path and inside the object that it begins with.
-func readClaims(flags []string, provider config.Provider) (map[string]any, error) {
+func readClaims(flags []string, providers []config.Provider) (map[string]any, error) {
 	claims := map[string]any{}
 	for _, flag := range flags {
 		name, value, ok := strings.Cut(flag, "=")
 		if !ok || name == "" {
 			return nil, fmt.Errorf("--claim %s has to be name=value", strconv.Quote(flag))
 		}
-		switch {
-		case name == "email" || name == provider.EmailClaim:
-			return nil, fmt.Errorf("--claim %s: rules do not see this claim; use --email", name)
-		case name == "groups" || slices.Contains(provider.GroupsClaims, name):
-			return nil, fmt.Errorf("--claim %s: rules do not see this claim; use --group", name)
+		if guardedAs(providers, name) != "" {
+			return nil, fmt.Errorf("--claim %s: rules do not see this claim; use --email or --group", name)
 		}
 		claims[name] = addValue(claims[name], typed(value))
 	}

@@ -15,7 +15,7 @@ import (
 func guardedMistakes(cfg *config.Config, rules []policy.Rule) []error {
 	var mistakes []error
 	refuse := func(where, path string) {
-		if instead := guardedAs(cfg.Provider, path); instead != "" {
+		if instead := guardedAs(cfg.Providers, path); instead != "" {
 			mistakes = append(mistakes, fmt.Errorf("%s: %s: the claim %s is never there as a claim, because it counts only when it was checked; use %s", cfg.File, where, path, instead))
 		}
 	}
@@ -43,13 +43,18 @@ func guardedMistakes(cfg *config.Config, rules []policy.Rule) []error {
 	return mistakes
 }
 
-// guardedAs is where what a claim says is found instead, "" for one that is not
-// guarded.
-func guardedAs(p config.Provider, path string) string {
+// guardedAs is where what a claim says is found instead, "" for one that no
+// provider guards.
+func guardedAs(providers []config.Provider, path string) string {
+	email, groups := path == "email", path == "groups"
+	for _, p := range providers {
+		email = email || path == p.EmailClaim
+		groups = groups || slices.Contains(p.GroupsClaims, path)
+	}
 	switch {
-	case path == "email", path == p.EmailClaim:
+	case email:
 		return "emails, user.email or the source email"
-	case path == "groups", slices.Contains(p.GroupsClaims, path):
+	case groups:
 		return "groups, user.groups or the source groups"
 	}
 	return ""

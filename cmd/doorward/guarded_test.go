@@ -26,7 +26,7 @@ func TestGuardedClaims(t *testing.T) {
 		{"the user's own", rule(config.Allow{When: `"x" in user.groups`}), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.cfg.Provider = config.Provider{EmailClaim: "mail", GroupsClaims: []string{"realm_access.roles"}}
+			tt.cfg.Providers = []config.Provider{{EmailClaim: "mail", GroupsClaims: []string{"realm_access.roles"}}}
 			_, _, err := ruleSets(&tt.cfg)
 			if (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%v, want %q", err, tt.want)

@@ -33,11 +33,13 @@ func (p *process) govern(cfg *config.Config) error {
 	}
 	slices.Sort(claims)
 	claims = slices.Compact(claims)
-	tokens, err := newTokens(cfg, p.provider, claims, render.Render, p.log)
+	tokens, err := newTokens(cfg, p.providers, claims, render.Render, p.log)
 	if err != nil {
 		return err
 	}
-	p.provider.Keep(claims)
+	for _, provider := range p.providers {
+		provider.Keep(claims)
+	}
 	p.main.Gate.Govern(&gate.Rules{
 		Set: enforced, Shadow: shadow, Tokens: tokens,
 		Nobody: render.Render(auth.User{}, auth.Tokens{}), Rendering: p.main.Sessions.SetRender(render.Render),

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -137,7 +139,7 @@ func (p *process) announce(cfg *config.Config, warnings []string, parts []part) 
 	for _, part := range parts {
 		line = line.With(part.name, part.listener.Addr().String())
 	}
-	line.Info("serving", "hosts", cfg.Hosts(), "issuer", cfg.Provider.IssuerURL)
+	line.Info("serving", "hosts", cfg.Hosts(), "issuers", slices.Sorted(maps.Values(issuers(cfg.Providers))))
 }
 
 // run serves until the context ends, and then lets what is in flight finish.
@@ -147,7 +149,9 @@ func (p *process) run(ctx context.Context, cfg *config.Config, parts []part, han
 		work.Go(part.serve)
 	}
 	background, cancel := context.WithCancel(failed)
-	work.Go(func() error { p.provider.Run(background); return nil })
+	for _, provider := range p.providers {
+		work.Go(func() error { provider.Run(background); return nil })
+	}
 	work.Go(func() error { return p.reloads(background, cfg, hangup) })
 	work.Go(func() error {
 		defer cancel()

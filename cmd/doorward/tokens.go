@@ -22,13 +22,13 @@ type keeper interface {
 // none, and then the Authorization header means nothing. claims are those that
 // rules and headers look at. Tokens of the login provider's own issuer share its
 // keys.
-func newTokens(cfg *config.Config, provider *idp.Provider, claims []string, render bearer.Render, log *slog.Logger) (*bearer.Tokens, error) {
+func newTokens(cfg *config.Config, providers idp.Providers, claims []string, render bearer.Render, log *slog.Logger) (*bearer.Tokens, error) {
 	if len(cfg.Tokens) == 0 {
 		return nil, nil //nolint:nilnil // no tokens is a configuration, not a failure
 	}
 	conf := bearer.Config{Issuers: map[string]bearer.Verifier{}, Render: render, Now: time.Now}
 	for _, t := range cfg.Tokens {
-		verifier, err := newVerifier(t, provider, log)
+		verifier, err := newVerifier(t, providers, log)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: tokens: %w", cfg.File, t.Line, err)
 		}
@@ -42,7 +42,7 @@ func newTokens(cfg *config.Config, provider *idp.Provider, claims []string, rend
 	return bearer.New(conf), nil
 }
 
-func newVerifier(t config.Token, provider *idp.Provider, log *slog.Logger) (keeper, error) {
+func newVerifier(t config.Token, providers idp.Providers, log *slog.Logger) (keeper, error) {
 	switch {
 	case t.KeysFile != "":
 		return nil, errors.New("`keys_file`: this version has no API keys; remove it")
@@ -57,8 +57,11 @@ func newVerifier(t config.Token, provider *idp.Provider, log *slog.Logger) (keep
 		IssuerURL: t.IssuerURL, Audiences: t.Audiences, LegacyIDTokens: t.LegacyIDTokens,
 		UserClaim: t.UserClaim, EmailClaim: t.EmailClaim, GroupsClaims: t.GroupsClaims, CAFile: t.CAFile, Log: log,
 	}
-	if provider != nil && t.IssuerURL == provider.Issuer() {
-		conf.Provider, conf.Keys = provider.Name(), provider.Keys()
+	for _, provider := range providers {
+		if t.IssuerURL == provider.Issuer() {
+			conf.Provider, conf.Keys = provider.Name(), provider.Keys()
+			break
+		}
 	}
 	return idp.NewAccessTokens(conf)
 }

@@ -104,6 +104,9 @@ type Tokens struct {
 	Access  secret.Secret
 	ID      secret.Secret
 	Refresh secret.Secret
+
+	// Expiry is when the access token ends; zero when the provider did not say.
+	Expiry time.Time
 }
 
 // Identity is a user as response headers: each configured header exactly once,

@@ -35,7 +35,9 @@ type Config struct {
 	SessionIdleTimeout time.Duration // 0: none
 	SessionStore       string        // "cookie"
 
-	Provider Provider
+	// Providers are at least one. They come from the file, or one from the
+	// environment.
+	Providers []Provider
 
 	// Either AllowAnyUser is true and the lists are empty, or one of the lists is
 	// not: (e-mail or domain) and group, and an empty list does not restrict.
@@ -226,8 +228,8 @@ func (c *Config) Insecure() []string {
 		text string
 	}{
 		{c.CookieInsecure, "DOORWARD_COOKIE_INSECURE", "cookies travel over plain http and lose their __Host- or __Secure- prefix"},
-		{c.Provider.InsecureSkipTLSVerify, "DOORWARD_OIDC_INSECURE_SKIP_TLS_VERIFY", "whoever is on the way to the provider can sign in as anybody"},
-		{c.Provider.InsecureAllowUnverifiedEmail, "DOORWARD_OIDC_INSECURE_ALLOW_UNVERIFIED_EMAIL", "e-mail addresses are believed that the provider has not verified"},
+		{slices.ContainsFunc(c.Providers, func(p Provider) bool { return p.InsecureSkipTLSVerify }), "DOORWARD_OIDC_INSECURE_SKIP_TLS_VERIFY", "whoever is on the way to the provider can sign in as anybody"},
+		{slices.ContainsFunc(c.Providers, func(p Provider) bool { return p.InsecureAllowUnverifiedEmail }), "DOORWARD_OIDC_INSECURE_ALLOW_UNVERIFIED_EMAIL", "e-mail addresses are believed that the provider has not verified"},
 	} {
 		if option.on {
 			lines = append(lines, fmt.Sprintf("%s: %s", option.name, option.text))

@@ -82,11 +82,11 @@ func TestDefaults(t *testing.T) {
 		CookiePersist:   true,
 		SessionLifetime: 168 * time.Hour,
 		SessionStore:    "cookie",
-		Provider: config.Provider{
+		Providers: []config.Provider{{
 			Name: "oidc", IssuerURL: "https://id.example.com/realms/main", ClientID: "doorward",
 			Scopes: []string{"openid", "email", "profile"}, Discovery: true,
 			UserClaim: "sub", EmailClaim: "email", GroupsClaims: []string{"groups"},
-		},
+		}},
 		AllowedGroups: []string{"sre"},
 		TrustedProxies: []netip.Prefix{
 			netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.0.0.0/8"),
@@ -162,15 +162,15 @@ func TestValues(t *testing.T) {
 		{"AUTHZ-2 e-mail", env{"ALLOWED_EMAILS": "Ada@Example.COM, b@x.org"}, func(c *config.Config) any { return c.AllowedEmails }, []string{"Ada@example.com", "b@x.org"}},
 		{"AUTHZ-2 domain", env{"ALLOWED_EMAIL_DOMAINS": "Example.COM"}, func(c *config.Config) any { return c.AllowedEmailDomains }, []string{"example.com"}},
 		{"groups with spaces inside", env{"ALLOWED_GROUPS": "on call , /sre"}, func(c *config.Config) any { return c.AllowedGroups }, []string{"on call", "/sre"}},
-		{"issuer byte for byte", env{"OIDC_ISSUER_URL": "https://ID.example.com:443/x//"}, func(c *config.Config) any { return c.Provider.IssuerURL }, "https://ID.example.com:443/x//"},
-		{"scopes with spaces", env{"OIDC_SCOPES": "openid  groups"}, func(c *config.Config) any { return c.Provider.Scopes }, []string{"openid", "groups"}},
-		{"group claims", env{"OIDC_GROUPS_CLAIM": "groups,realm_access.roles"}, func(c *config.Config) any { return c.Provider.GroupsClaims }, []string{"groups", "realm_access.roles"}},
-		{"parameters with a colon in the value", env{"OIDC_AUTH_PARAMS": "kc_idp_hint:google,resource:https://x"}, func(c *config.Config) any { return c.Provider.AuthParams }, map[string]string{"kc_idp_hint": "google", "resource": "https://x"}},
-		{"endpoint with a query", env{"OIDC_AUTH_URL": "https://id.example.com/a?p=1"}, func(c *config.Config) any { return c.Provider.AuthURL }, "https://id.example.com/a?p=1"},
-		{"no discovery", env{"OIDC_DISCOVERY": "false", "OIDC_AUTH_URL": "http://a/a", "OIDC_TOKEN_URL": "http://a/t", "OIDC_JWKS_URL": "http://a/j"}, func(c *config.Config) any { return c.Provider.Discovery }, false},
-		{"other endpoints", env{"OIDC_USERINFO_URL": "http://a/u", "OIDC_END_SESSION_URL": "http://a/e"}, func(c *config.Config) any { return c.Provider.UserinfoURL + " " + c.Provider.EndSessionURL }, "http://a/u http://a/e"},
-		{"CA file", env{"OIDC_CA_FILE": ca}, func(c *config.Config) any { return c.Provider.CAFile }, ca},
-		{"client secret", env{"OIDC_CLIENT_SECRET": "a,b"}, func(c *config.Config) any { return c.Provider.ClientSecret.Reveal() }, "a,b"},
+		{"issuer byte for byte", env{"OIDC_ISSUER_URL": "https://ID.example.com:443/x//"}, func(c *config.Config) any { return c.Providers[0].IssuerURL }, "https://ID.example.com:443/x//"},
+		{"scopes with spaces", env{"OIDC_SCOPES": "openid  groups"}, func(c *config.Config) any { return c.Providers[0].Scopes }, []string{"openid", "groups"}},
+		{"group claims", env{"OIDC_GROUPS_CLAIM": "groups,realm_access.roles"}, func(c *config.Config) any { return c.Providers[0].GroupsClaims }, []string{"groups", "realm_access.roles"}},
+		{"parameters with a colon in the value", env{"OIDC_AUTH_PARAMS": "kc_idp_hint:google,resource:https://x"}, func(c *config.Config) any { return c.Providers[0].AuthParams }, map[string]string{"kc_idp_hint": "google", "resource": "https://x"}},
+		{"endpoint with a query", env{"OIDC_AUTH_URL": "https://id.example.com/a?p=1"}, func(c *config.Config) any { return c.Providers[0].AuthURL }, "https://id.example.com/a?p=1"},
+		{"no discovery", env{"OIDC_DISCOVERY": "false", "OIDC_AUTH_URL": "http://a/a", "OIDC_TOKEN_URL": "http://a/t", "OIDC_JWKS_URL": "http://a/j"}, func(c *config.Config) any { return c.Providers[0].Discovery }, false},
+		{"other endpoints", env{"OIDC_USERINFO_URL": "http://a/u", "OIDC_END_SESSION_URL": "http://a/e"}, func(c *config.Config) any { return c.Providers[0].UserinfoURL + " " + c.Providers[0].EndSessionURL }, "http://a/u http://a/e"},
+		{"CA file", env{"OIDC_CA_FILE": ca}, func(c *config.Config) any { return c.Providers[0].CAFile }, ca},
+		{"client secret", env{"OIDC_CLIENT_SECRET": "a,b"}, func(c *config.Config) any { return c.Providers[0].ClientSecret.Reveal() }, "a,b"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := tt.got(good(t, tt.env)); !reflect.DeepEqual(got, tt.want) {

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -14,7 +15,7 @@ const configFile = "DOORWARD_CONFIG_FILE"
 // rules, tokens and headers, against the same environment. It returns all of it
 // or, with an error of type Mistakes, nothing. What cannot change while the
 // process runs stays as it is, and a warning says that it needs a restart: the
-// provider. Without a file it returns a copy.
+// providers. Without a file it returns a copy.
 func Reload(current *Config) (next *Config, warnings []string, err error) {
 	copied := *current
 	if current.File == "" {
@@ -23,13 +24,13 @@ func Reload(current *Config) (next *Config, warnings []string, err error) {
 	d, spec := open(current.File)
 	switch {
 	case spec == nil:
-	case current.Provider.Line == 0 && spec.Providers.given():
+	case !current.providersInFile() && spec.Providers.given():
 		d.mistake(spec.Providers.place, "are in the file now, and DOORWARD_OIDC_* are set; keep one of them, and restart")
-	case current.Provider.Line > 0 && !spec.Providers.given():
+	case current.providersInFile() && !spec.Providers.given():
 		d.mistake(place{}, "has no `providers` any more; write them again")
 	case spec.Providers.given():
-		if p := d.provider(spec); len(d.remarks) == 0 && !sameProvider(p, current.Provider) {
-			d.warn(spec.Providers.place, "changed, which needs a restart; the process goes on with the provider that it has")
+		if all := d.providers(spec); len(d.remarks) == 0 && !slices.EqualFunc(all, current.Providers, sameProvider) {
+			d.warn(spec.Providers.place, "changed, which needs a restart; the process goes on with the providers that it has")
 		}
 	}
 	d.settle(spec, &copied)
@@ -38,6 +39,9 @@ func Reload(current *Config) (next *Config, warnings []string, err error) {
 	}
 	return &copied, d.warnings, nil
 }
+
+// providersInFile reports whether the providers come from the file.
+func (c *Config) providersInFile() bool { return len(c.Providers) > 0 && c.Providers[0].Line > 0 }
 
 // sameProvider compares providers wherever they stand in the file.
 func sameProvider(a, b Provider) bool {
@@ -75,7 +79,7 @@ func (d *document) spec() *fileSpec {
 func (r *reader) file(s *spec, c *Config) {
 	c.File = strings.TrimSpace(s.ConfigFile)
 	if c.File == "" {
-		c.Provider = r.provider(&s.OIDC)
+		c.Providers = []Provider{r.provider(&s.OIDC)}
 		r.access(s, c)
 		r.requireSomebody(c)
 		c.Rules = []Rule{c.ownRule()}
@@ -84,10 +88,10 @@ func (r *reader) file(s *spec, c *Config) {
 	d, file := open(c.File)
 	switch {
 	case file != nil && file.Providers.given():
-		c.Provider = d.provider(file)
+		c.Providers = d.providers(file)
 		r.refuseVariables("DOORWARD_OIDC_", "providers")
 	case file != nil || r.anySet("DOORWARD_OIDC_"):
-		c.Provider = r.provider(&s.OIDC)
+		c.Providers = []Provider{r.provider(&s.OIDC)}
 	}
 	if file != nil || r.anySet("DOORWARD_ALLOW") {
 		r.access(s, c)

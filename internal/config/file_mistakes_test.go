@@ -181,7 +181,7 @@ var ruleMistakes = []fileMistake{
 	{"CFG-1 days", one + "max_age: 7d", "4:12: rule \"one\": `max_age` is not a duration; write for example 90s, 15m or 12h"},
 	{"CFG-1 no time", one + "max_age: 0s", "4:12: rule \"one\": `max_age` is too short"},
 	{"CFG-1 negative time", one + "max_age: -15m", "4:12: rule \"one\": `max_age` is too short"},
-	{"CFG-1 unknown provider", one + "provider: github", "4:13: rule \"one\": `provider` is no provider; there is one, and its name is oidc"},
+	{"CFG-1 unknown provider", one + "provider: github", "4:13: rule \"one\": `provider` is no provider; known here are oidc"},
 	{"HTTP-8 any origin", one + "cors: {origins: ['*']}", "4:20: rule \"one\": `origins` entry 1 is *"},
 	{"HTTP-8 null origin", one + "cors: {origins: ['null']}", "4:20: rule \"one\": `origins` entry 1 is not an origin"},
 	{"HTTP-8 origin with a path", one + "cors: {origins: ['https://a.test/']}", "4:20: rule \"one\": `origins` entry 1 has more than a scheme, a host and a port"},
@@ -251,8 +251,8 @@ var headerMistakes = []fileMistake{
 }
 
 var providerMistakes = []fileMistake{
-	{"CFG-1 two providers", idp + "name: a\n- name: b\n  issuer_url: https://b.test\n  client_id: y", "6:3: provider \"b\": is one too many; this version has one OpenID Connect provider"},
-	{"CFG-1 github", idp + "type: github", "5:9: provider 1: `type` is not there yet; this version has one OpenID Connect provider"},
+	{"CFG-1 two providers of one name", idp + "name: a\n- name: a\n  issuer_url: https://b.test\n  client_id: y", "6:3: provider \"a\": has the name a, as the provider on line 3 has"},
+	{"CFG-1 github", idp + "type: github", "5:9: provider 1: `type` is not there yet"},
 	{"CFG-1 unknown type", idp + "type: saml", "5:9: provider 1: `type` has to be oidc"},
 	{"CFG-1 name in an address", idp + "name: Company Login", "5:9: provider \"Company Login\": `name` has to be made of"},
 	{"CFG-1 no issuer", "rules: [{allow: any}]\nproviders: [{client_id: x}]\n", "2:13: provider 1: lacks `issuer_url`"},

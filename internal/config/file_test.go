@@ -94,7 +94,7 @@ func TestContractFile(t *testing.T) {
 	diff(t, "provider", config.Provider{
 		Name: "keycloak", Label: "Company login", Line: 2, IssuerURL: "https://id.example.com/realms/main", ClientID: "doorward", ClientSecret: secret.Secret("hush"),
 		Scopes: []string{"openid", "email", "profile"}, Discovery: true, UserClaim: "sub", EmailClaim: "email", GroupsClaims: []string{"groups"},
-	}, cfg.Provider)
+	}, cfg.Providers[0])
 }
 
 func diff(t *testing.T, what string, want, got any) {
@@ -176,7 +176,7 @@ providers:
 		AuthURL: "https://id.test/a", TokenURL: "https://id.test/t", JWKSURL: "https://id.test/j", UserinfoURL: "https://id.test/u", EndSessionURL: "https://id.test/e",
 		UserClaim: "uid", EmailClaim: "mail", GroupsClaims: []string{"groups", "realm_access.roles"}, AuthParams: map[string]string{"kc_idp_hint": "google"},
 		InsecureSkipTLSVerify: true, InsecureAllowUnverifiedEmail: true,
-	}, cfg.Provider)
+	}, cfg.Providers[0])
 	if got := len(cfg.Insecure()); got != 2 {
 		t.Errorf("CFG-2: %d insecure options", got)
 	}

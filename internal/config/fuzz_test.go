@@ -33,11 +33,11 @@ func FuzzFile(f *testing.F) {
 		d := &document{name: "doorward.yaml", source: content}
 		s := d.spec()
 		c := &Config{
-			Sites: []Site{{Scheme: "https", Host: "auth.example.com", CookieDomain: "example.com"}}, Provider: Provider{Name: "oidc"},
+			Sites: []Site{{Scheme: "https", Host: "auth.example.com", CookieDomain: "example.com"}}, Providers: []Provider{{Name: "oidc"}},
 			AllowedGroups: []string{"sre"}, IdentityHeaders: []string{"x-auth-request"},
 		}
 		if s != nil {
-			d.provider(s)
+			d.providers(s)
 		}
 		d.settle(s, c)
 		mistakes := d.mistakes()

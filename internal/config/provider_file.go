@@ -8,20 +8,26 @@ import (
 	"github.com/doorward/doorward/internal/secret"
 )
 
-// provider checks the one provider of a file that has some.
-func (d *document) provider(s *fileSpec) Provider {
-	const one = "this version has one OpenID Connect provider"
-	if len(s.Providers.entries) == 0 {
-		return Provider{}
+// providers checks the providers of a file that has some. Their names differ.
+func (d *document) providers(s *fileSpec) []Provider {
+	var all []Provider
+	lines := map[string]int{}
+	for _, spec := range s.Providers.entries {
+		p := d.provider(&spec)
+		if first := lines[p.Name]; first > 0 {
+			d.note(spec.place, "has the name %s, as the provider on line %d has; give each a `name` of its own", p.Name, first)
+		}
+		lines[p.Name] = spec.line
+		all = append(all, p)
 	}
-	for _, further := range s.Providers.entries[1:] {
-		d.mistake(further.place, "is one too many; %s", one)
-	}
-	spec := s.Providers.entries[0]
+	return all
+}
+
+func (d *document) provider(spec *providerSpec) Provider {
 	switch spec.Type.value {
 	case "", "oidc":
 	case "github", "google", "entra":
-		d.mistake(spec.Type.place, "is not there yet; %s, so write oidc and its issuer", one)
+		d.mistake(spec.Type.place, "is not there yet; write oidc and its issuer")
 	default:
 		d.mistake(spec.Type.place, "has to be oidc")
 	}
@@ -52,7 +58,7 @@ func (d *document) provider(s *fileSpec) Provider {
 		InsecureAllowUnverifiedEmail: spec.InsecureEmail.value,
 	}
 	d.short(spec.Label)
-	d.complete(&spec, p)
+	d.complete(spec, p)
 	return p
 }
 

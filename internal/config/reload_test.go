@@ -26,9 +26,9 @@ func TestReload(t *testing.T) {
 		{name: "tokens and headers", content: reloadable + "tokens: [{keys_file: /k}]\nheaders: {X-Team: email}\n", rule: "one"},
 		{name: "the provider on another line", content: "\n\n" + reloadable, rule: "one"},
 		{name: "another client", content: strings.Replace(reloadable, "client_id: x", "client_id: y", 1), rule: "one",
-			warnings: []string{"doorward.yaml:1:12: `providers` changed, which needs a restart; the process goes on with the provider that it has"}},
+			warnings: []string{"doorward.yaml:1:12: `providers` changed, which needs a restart; the process goes on with the providers that it has"}},
 		{name: "CFG-3 a rule for the provider to be", content: "providers: [{name: kc, issuer_url: https://id.test, client_id: x}]\nrules: [{allow: any, provider: kc}]\n",
-			mistake: "doorward.yaml:2:32: rule 1: `provider` is no provider; there is one, and its name is oidc", warnings: []string{"doorward.yaml:1:12: `providers` changed"}},
+			mistake: "doorward.yaml:2:32: rule 1: `provider` is no provider; known here are oidc", warnings: []string{"doorward.yaml:1:12: `providers` changed"}},
 		{name: "CFG-3 a broken rule", content: reloadable + "  - {}", mistake: "doorward.yaml:3:3: is no YAML"},
 		{name: "CFG-3 a broken provider", content: strings.Replace(reloadable, "https://id.test", "id.test", 1), mistake: "doorward.yaml:1:26: provider 1: `issuer_url` is not an address"},
 		{name: "CFG-3 no provider", content: "rules: [{allow: any}]\n", mistake: "doorward.yaml: has no `providers` any more"},
@@ -57,7 +57,7 @@ func TestReload(t *testing.T) {
 			case tt.mistake == "" && (next == nil || next.Rules[0].Name != tt.rule):
 				t.Errorf("got %+v", next)
 			case tt.mistake == "":
-				diff(t, "the provider", current.Provider, next.Provider)
+				diff(t, "the provider", current.Providers, next.Providers)
 				diff(t, "the sites", current.Sites, next.Sites)
 			}
 		})

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -52,8 +53,12 @@ func (d *document) rule(s *ruleSpec, c *Config) Rule {
 		Title:    s.Title.value,
 		Icon:     d.checked(s.Icon, endpointProblem),
 	}
-	if r.Provider != "" && c.Provider.Name != "" && r.Provider != c.Provider.Name {
-		d.mistake(s.Provider.place, "is no provider; there is one, and its name is %s", c.Provider.Name)
+	var names []string
+	for _, p := range c.Providers {
+		names = append(names, p.Name)
+	}
+	if r.Provider != "" && len(names) > 0 && !slices.Contains(names, r.Provider) {
+		d.mistake(s.Provider.place, "is no provider; known here are %s", strings.Join(names, ", "))
 	}
 	return r
 }

@@ -133,8 +133,8 @@ func TestExample(t *testing.T) {
 	}
 	secret := write(t, "secret", "hush")
 	cfg = goodFile(t, strings.NewReplacer("/run/secrets/keycloak", secret, "/run/secrets/introspect", secret).Replace(whole.String()), inFile)
-	if cfg.Provider.Name != "keycloak" || len(cfg.Tokens) != 2 {
-		t.Errorf("provider %q, %d tokens", cfg.Provider.Name, len(cfg.Tokens))
+	if cfg.Providers[0].Name != "keycloak" || len(cfg.Tokens) != 2 {
+		t.Errorf("provider %q, %d tokens", cfg.Providers[0].Name, len(cfg.Tokens))
 	}
 	if err := against(t, compiled(t), whole.String()); err != nil {
 		t.Error(err)

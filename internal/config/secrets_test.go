@@ -60,7 +60,7 @@ func TestSecretFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			cfg := good(t, env{"OIDC_CLIENT_SECRET": "", "OIDC_CLIENT_SECRET_FILE": path})
-			if got := cfg.Provider.ClientSecret.Reveal(); got != tt.want {
+			if got := cfg.Providers[0].ClientSecret.Reveal(); got != tt.want {
 				t.Errorf("secret %q, want %q", got, tt.want)
 			}
 		})

@@ -19,7 +19,7 @@ import (
 // Gate holds what a decision depends on. Set every field before the first Check,
 // and the rules with Govern.
 type Gate struct {
-	Sessions  *session.CookieStore
+	Sessions  session.Store
 	Sites     auth.Sites
 	StartPath string // where a login begins, below each public URL
 	Log       *slog.Logger

@@ -91,7 +91,7 @@ func TestCheck(t *testing.T) {
 	ada, _ := signIn(t, g, auth.User{Subject: "1", ID: "ada", Email: "ada@example.com", Groups: []string{"ops"}}, auth.Tokens{})
 	eve, _ := signIn(t, g, auth.User{Subject: "2", ID: "eve"}, auth.Tokens{})
 	gone, s := signIn(t, g, auth.User{Subject: "3", ID: "gone", Groups: []string{"ops"}}, auth.Tokens{})
-	g.Sessions.Revoke(s)
+	_ = g.Sessions.Revoke(context.Background(), s)
 	values := func(user, email, groups string) map[string]string {
 		return map[string]string{
 			"X-Auth-Request-User": user, "X-Auth-Request-Email": email, "X-Auth-Request-Groups": groups,

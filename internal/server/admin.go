@@ -16,8 +16,8 @@ import (
 // Admin is the second listener, for probes and metrics. It is never reached
 // through a gateway.
 type Admin struct {
-	Provider *idp.Provider
-	Metrics  *telemetry.Metrics
+	Providers idp.Providers
+	Metrics   *telemetry.Metrics
 
 	draining atomic.Bool
 	stale    atomic.Pointer[string]
@@ -57,10 +57,12 @@ func (a *Admin) ready(w http.ResponseWriter, _ *http.Request) {
 	if a.draining.Load() {
 		status, lines = http.StatusServiceUnavailable, append(lines, "shutting down")
 	}
-	if err := a.Provider.Ready(); err != nil {
-		status, lines = http.StatusServiceUnavailable, append(lines, fmt.Sprintf("provider %s: %v", a.Provider.Name(), err))
-	} else if err := a.Provider.Trouble(); err != nil {
-		lines = append(lines, fmt.Sprintf("provider %s, which sessions do not need: %v", a.Provider.Name(), err))
+	for _, provider := range a.Providers {
+		if err := provider.Ready(); err != nil {
+			status, lines = http.StatusServiceUnavailable, append(lines, fmt.Sprintf("provider %s: %v", provider.Name(), err))
+		} else if err := provider.Trouble(); err != nil {
+			lines = append(lines, fmt.Sprintf("provider %s, which sessions do not need: %v", provider.Name(), err))
+		}
 	}
 	if mistake := a.stale.Load(); mistake != nil {
 		lines = append(lines, "configuration file, an older one is in force: "+*mistake)

@@ -12,7 +12,7 @@ import (
 // TestReady is the second listener's word on whether decisions can be made.
 func TestReady(t *testing.T) {
 	h := newHouse(t, options{})
-	admin := &server.Admin{Provider: h.server.Provider, Metrics: h.server.Metrics}
+	admin := &server.Admin{Providers: h.server.Providers, Metrics: h.server.Metrics}
 	ask := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		admin.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))

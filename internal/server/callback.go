@@ -29,33 +29,37 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer, err := idp.ParseCallback(r.URL.RawQuery)
 	if err != nil {
-		return s.loginProblem(failedLogin(err, s.link(site, "/start")), http.StatusBadRequest)
+		return s.loginProblem("", failedLogin(err, s.link(site, "/start")), http.StatusBadRequest)
 	}
 	flow, ok := s.Flows.Take(w, r, answer.State)
 	if !ok {
 		return s.lost(w, r, site, answer.State)
 	}
-	login, err := s.login(r, site, flow, answer)
+	provider, ok := s.Providers.Named(flow.Provider)
+	if !ok { // the configuration changed while the person was away
+		return s.lost(w, r, site, answer.State)
+	}
+	login, err := s.login(r, site, provider, flow, answer)
 	if err != nil {
-		return s.loginProblem(failedLogin(err, s.link(site, "/start", "rd", flow.Target)), 0)
+		return s.loginProblem(flow.Provider, failedLogin(err, s.link(site, "/start", "rd", flow.Target)), 0)
 	}
 	return s.signIn(w, r, site, flow, login)
 }
 
 // login redeems the code. It goes on when the browser gives up: the code can be
 // used only once.
-func (s *Server) login(r *http.Request, site auth.Site, flow session.Flow, answer idp.Callback) (idp.Login, error) {
+func (s *Server) login(r *http.Request, site auth.Site, provider *idp.Provider, flow session.Flow, answer idp.Callback) (idp.Login, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), loginTimeout)
 	defer cancel()
-	return s.Provider.Login(ctx, idp.Flow{
+	return provider.Login(ctx, idp.Flow{
 		State: flow.State, Nonce: flow.Nonce, Verifier: flow.Verifier,
 	}, answer, s.link(site, "/callback"))
 }
 
-// loginProblem counts a login that failed. Status, when it is not 0, is the one
-// to answer with.
-func (s *Server) loginProblem(p *problem, status int) error {
-	s.Metrics.Login(s.Provider.Name(), p.Reason)
+// loginProblem counts a login that failed at a provider, "" when it is not known
+// at which. Status, when it is not 0, is the one to answer with.
+func (s *Server) loginProblem(provider string, p *problem, status int) error {
+	s.Metrics.Login(provider, p.Reason)
 	if status != 0 {
 		p.Status = status
 	}
@@ -74,14 +78,17 @@ func (s *Server) lost(w http.ResponseWriter, r *http.Request, site auth.Site, st
 		http.Redirect(w, r, "/", http.StatusFound)
 		return nil
 	case session.Restarted(state) || !gateway.Navigation(r.Method, r.Header):
-		return s.loginProblem(&problem{
+		return s.loginProblem("", &problem{
 			Status: http.StatusBadRequest, Reason: "login_lost",
 			Title:    "This sign-in is no longer under way",
 			Text:     "It took too long, was finished already, or your browser did not send back the cookie that it was given. If this happens again, check that cookies are allowed for this site.",
 			RetryURL: s.link(site, "/start"), RetryLabel: "Sign in",
 		}, 0)
 	}
-	return s.begin(w, r, site, "/", url.Values{}, true)
+	if len(s.Providers) > 1 {
+		return s.signInPage(w, site, "/")
+	}
+	return s.begin(w, r, site, s.Providers[0], "/", url.Values{}, true)
 }
 
 // signIn makes the session of a login and sends the browser on. A session that
@@ -95,7 +102,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, site auth.Site, 
 		User: login.User, Tokens: login.Tokens, ProviderSession: login.SessionID,
 	})
 	if errors.Is(err, session.ErrTooLarge) {
-		s.Metrics.Login(s.Provider.Name(), auth.IdentityTooLarge.Code)
+		s.Metrics.Login(flow.Provider, auth.IdentityTooLarge.Code)
 		return s.notAllowed(w, r, site, refused{
 			user: login.User, reason: auth.IdentityTooLarge, operator: "The identity of this account does not fit into a cookie. Have the provider send fewer groups, or pass no tokens on.",
 		})
@@ -103,8 +110,10 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, site auth.Site, 
 	if err != nil {
 		return err
 	}
-	s.Sessions.Revoke(before)
-	s.Metrics.Login(s.Provider.Name(), "success")
+	if err := s.Sessions.Revoke(r.Context(), before); err != nil {
+		return storeUnavailable(err)
+	}
+	s.Metrics.Login(flow.Provider, "success")
 	s.Log.Info("signed in", "event", "login", "provider", login.User.Provider, "subject", login.User.Subject,
 		"user", now.User.ID, "email", now.User.Email, "session", now.ID, "client", s.Gateway.Proxies.ClientOf(r))
 	target, err := s.Redirects.Target(flow.Target)

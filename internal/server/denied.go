@@ -84,7 +84,7 @@ func (s *Server) notAllowed(w http.ResponseWriter, r *http.Request, site auth.Si
 // sign in, so there are no links then.
 func (s *Server) notAllowedPage(site auth.Site, f refused, id string) pages.NotAllowed {
 	page := pages.NotAllowed{
-		Account: f.user.Account(), Provider: s.Provider.Label(), Host: f.host,
+		Account: f.user.Account(), Provider: s.Providers.Label(f.user.Provider), Host: f.host,
 		Reason: f.reason.Text, ReasonCode: f.reason.Code, RequestID: id,
 		Operator: f.operator,
 	}

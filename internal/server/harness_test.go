@@ -131,7 +131,7 @@ func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
 		Set:    policy.New(rules, hosts, h.clock.Now),
 	})
 	return &server.Server{
-		Gate: g, Sessions: sessions, Flows: flows, Provider: provider, Sites: opt.sites,
+		Gate: g, Sessions: sessions, Flows: flows, Providers: idp.Providers{provider}, Sites: opt.sites,
 		Gateway:   gateway.Settings{Proxies: gateway.Proxies{netip.MustParsePrefix("127.0.0.0/8")}},
 		Redirects: redirects, Pages: look, Log: log, Metrics: metrics,
 		Prefix: opt.prefix, SignInPage: opt.signInPage,

@@ -39,7 +39,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) account(r *http.Request, site auth.Site, who session.Session) pages.Account {
 	page := pages.Account{
 		Account: who.User.Account(), Name: who.User.Name, Email: who.User.Email,
-		Groups: who.User.Groups, Provider: s.Provider.Label(), Expires: who.Expires,
+		Groups: who.User.Groups, Provider: s.Providers.Label(who.User.Provider), Expires: who.Expires,
 		SignOutURL: s.link(site, "/sign_out"),
 	}
 	for _, app := range s.Gate.Apps(who.User, s.Gateway.Proxies.ClientOf(r)) {

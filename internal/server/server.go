@@ -23,9 +23,9 @@ import (
 type Server struct {
 	Gate      *gate.Gate
 	Gateway   gateway.Settings
-	Sessions  *session.CookieStore
+	Sessions  session.Store
 	Flows     *session.Flows
-	Provider  *idp.Provider
+	Providers idp.Providers
 	Sites     auth.Sites
 	Redirects *redirect.Rules
 	Pages     *pages.Set

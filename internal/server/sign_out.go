@@ -42,8 +42,10 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	if given {
 		state = s.Flows.SealTarget(target)
 	}
-	if address := s.Provider.EndSessionURL(s.link(site, "/sign_out"), state); address != "" {
-		return leave(w, r, address)
+	if provider, ok := s.Providers.Named(who.User.Provider); ok {
+		if address := provider.EndSessionURL(s.link(site, "/sign_out"), state); address != "" {
+			return leave(w, r, address)
+		}
 	}
 	return s.signedOut(w, r, site, target, given)
 }
@@ -78,8 +80,8 @@ func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, site auth.Sit
 		return leave(w, r, target)
 	}
 	page := pages.SignedOut{SignInURL: s.link(site, "/start")}
-	if s.Provider.EndSessionURL("", "") == "" {
-		page.StillAt = s.Provider.Label()
+	if len(s.Providers) == 1 && s.Providers[0].EndSessionURL("", "") == "" {
+		page.StillAt = s.Providers[0].Label()
 	}
 	return html(w, http.StatusOK, func(body io.Writer) error { return s.Pages.SignedOut(body, page) })
 }
@@ -104,7 +106,7 @@ func (s *Server) confirmSignOut(w http.ResponseWriter, r *http.Request, site aut
 	// nobody can tell how many a provider's sign-out has. So there is a form only
 	// for browsers that do not say where a link was followed.
 	byLink := len(r.Header["Sec-Fetch-Site"]) > 0
-	w.Header().Set("Content-Security-Policy", s.Pages.Policy(origin(target), s.endSessionOrigin()))
+	w.Header().Set("Content-Security-Policy", s.Pages.Policy(origin(target), s.endSessionOrigin(user)))
 	page := pages.ConfirmSignOut{
 		Account:   user.Account(),
 		ActionURL: s.link(site, "/sign_out", "rd", target),
@@ -114,9 +116,15 @@ func (s *Server) confirmSignOut(w http.ResponseWriter, r *http.Request, site aut
 	return html(w, http.StatusOK, func(body io.Writer) error { return s.Pages.ConfirmSignOut(body, page) })
 }
 
-// endSessionOrigin is where the provider ends its own session, "" when it does
-// not.
-func (s *Server) endSessionOrigin() string { return origin(s.Provider.EndSessionURL("", "")) }
+// endSessionOrigin is where the provider of user ends its own session, "" when it
+// does not.
+func (s *Server) endSessionOrigin(user auth.User) string {
+	provider, ok := s.Providers.Named(user.Provider)
+	if !ok {
+		return ""
+	}
+	return origin(provider.EndSessionURL("", ""))
+}
 
 // origin is the scheme, host and port of an absolute address, "" of any other.
 func origin(address string) string {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/gateway"
 	"github.com/doorward/doorward/internal/idp"
+	"github.com/doorward/doorward/internal/policy"
 	"github.com/doorward/doorward/internal/server/pages"
 )
 
@@ -29,33 +31,40 @@ func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	query := r.URL.Query()
-	switch provider := query.Get("provider"); {
-	case provider == "" && s.SignInPage:
+	asked := s.asksFor(site, target)
+	name := cmp.Or(query.Get("provider"), asked.Provider)
+	if name == "" && (s.SignInPage || len(s.Providers) > 1) {
 		return s.signInPage(w, site, target)
-	case provider != "" && provider != s.Provider.Name():
+	}
+	provider, ok := s.Providers.Named(cmp.Or(name, s.Providers[0].Name()))
+	if !ok {
 		return &problem{
 			Status: http.StatusBadRequest, Reason: "unknown_provider",
 			Title: "This way of signing in does not exist", Text: "Please choose another one.",
 			RetryURL: s.link(site, "/start", "rd", target), RetryLabel: "Sign in",
 		}
 	}
-	extra := s.asksFor(site, target)
+	extra := parameters(asked)
 	if prompt := query.Get("prompt"); prompt == "login" || prompt == "select_account" {
 		extra.Set("prompt", prompt)
 	}
-	return s.begin(w, r, site, target, extra, false)
+	return s.begin(w, r, site, provider, target, extra, false)
 }
 
-// asksFor are the parameters with which the provider is told what kind of login
-// the rule of the target asks for (OpenID Connect Core section 3.1.2.1). They
-// come from the rule and not from the address, so that nobody can leave them out.
-func (s *Server) asksFor(site auth.Site, target string) url.Values {
-	extra := url.Values{}
+// asksFor is what kind of login the rule of the target asks for. It comes from
+// the rule and not from the address, so that nobody can leave it out.
+func (s *Server) asksFor(site auth.Site, target string) policy.Login {
 	req, ok := asRequest(site, target)
 	if !ok {
-		return extra
+		return policy.Login{}
 	}
-	login := s.Gate.LoginFor(req)
+	return s.Gate.LoginFor(req)
+}
+
+// parameters tell the provider what kind of login is asked for (OpenID Connect
+// Core section 3.1.2.1).
+func parameters(login policy.Login) url.Values {
+	extra := url.Values{}
 	if len(login.ACR) > 0 {
 		extra.Set("acr_values", strings.Join(login.ACR, " "))
 	}
@@ -66,10 +75,13 @@ func (s *Server) asksFor(site auth.Site, target string) url.Values {
 }
 
 func (s *Server) signInPage(w http.ResponseWriter, site auth.Site, target string) error {
-	page := pages.SignIn{Providers: []pages.Provider{{
-		Label: s.Provider.Label(),
-		URL:   s.link(site, "/start", "provider", s.Provider.Name(), "rd", target),
-	}}}
+	var page pages.SignIn
+	for _, provider := range s.Providers {
+		page.Providers = append(page.Providers, pages.Provider{
+			Label: provider.Label(),
+			URL:   s.link(site, "/start", "provider", provider.Name(), "rd", target),
+		})
+	}
 	if address, err := url.Parse(target); err == nil {
 		page.Host = address.Hostname()
 	}
@@ -78,9 +90,9 @@ func (s *Server) signInPage(w http.ResponseWriter, site auth.Site, target string
 
 // begin sends the browser to the provider. Again marks a login that replaces one
 // whose cookie was lost.
-func (s *Server) begin(w http.ResponseWriter, r *http.Request, site auth.Site, target string, extra url.Values, again bool) error {
-	flow := s.Flows.New(s.Provider.Name(), target, again)
-	address, err := s.Provider.AuthURL(r.Context(), idp.Flow{
+func (s *Server) begin(w http.ResponseWriter, r *http.Request, site auth.Site, provider *idp.Provider, target string, extra url.Values, again bool) error {
+	flow := s.Flows.New(provider.Name(), target, again)
+	address, err := provider.AuthURL(r.Context(), idp.Flow{
 		State: flow.State, Nonce: flow.Nonce, Verifier: flow.Verifier,
 	}, s.link(site, "/callback"), extra)
 	if err != nil {

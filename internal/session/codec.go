@@ -94,6 +94,9 @@ type record struct {
 	Claims            map[string]any `cbor:"17,keyasint,omitempty"`
 	ClaimsAsked       []string       `cbor:"18,keyasint,omitempty"`
 	GroupsUnknown     bool           `cbor:"19,keyasint,omitempty"`
+	Renewed           int64          `cbor:"20,keyasint,omitempty"` // Unix seconds, when it differs from Created
+	RefreshToken      string         `cbor:"21,keyasint,omitempty"`
+	TokenExpiry       int64          `cbor:"22,keyasint,omitempty"` // Unix seconds
 }
 
 func newRecord(s Session) record {
@@ -103,7 +106,14 @@ func newRecord(s Session) record {
 		Email: s.User.Email, PreferredUsername: s.User.PreferredUsername, Name: s.User.Name,
 		Groups: s.User.Groups, ProviderSession: s.ProviderSession,
 		ACR: s.User.ACR, Claims: s.User.Claims,
-		ClaimsAsked: s.User.ClaimsAsked, GroupsUnknown: s.User.GroupsUnknown, AccessToken: s.Tokens.Access.Reveal(), IDToken: s.Tokens.ID.Reveal(),
+		ClaimsAsked: s.User.ClaimsAsked, GroupsUnknown: s.User.GroupsUnknown,
+		AccessToken: s.Tokens.Access.Reveal(), IDToken: s.Tokens.ID.Reveal(), RefreshToken: s.Tokens.Refresh.Reveal(),
+	}
+	if renewed := s.Renewed.Unix(); !s.Renewed.IsZero() && renewed != r.Created {
+		r.Renewed = renewed
+	}
+	if !s.Tokens.Expiry.IsZero() {
+		r.TokenExpiry = s.Tokens.Expiry.Unix()
 	}
 	if s.User.ID != s.User.Subject {
 		r.User = s.User.ID
@@ -123,8 +133,17 @@ func (r record) session() Session {
 			Groups: r.Groups, ACR: r.ACR, Claims: r.Claims,
 			ClaimsAsked: r.ClaimsAsked, GroupsUnknown: r.GroupsUnknown,
 		},
-		Tokens:          auth.Tokens{Access: secret.Secret(r.AccessToken), ID: secret.Secret(r.IDToken)},
+		Tokens: auth.Tokens{
+			Access: secret.Secret(r.AccessToken), ID: secret.Secret(r.IDToken), Refresh: secret.Secret(r.RefreshToken),
+		},
 		ProviderSession: r.ProviderSession,
+	}
+	s.Renewed = s.Created
+	if r.Renewed != 0 {
+		s.Renewed = time.Unix(r.Renewed, 0)
+	}
+	if r.TokenExpiry != 0 {
+		s.Tokens.Expiry = time.Unix(r.TokenExpiry, 0)
 	}
 	if s.User.ID == "" {
 		s.User.ID = r.Subject

@@ -34,6 +34,10 @@ type CookieConfig struct {
 	// configuration passes it on.
 	KeepAccessToken, KeepIDToken bool
 
+	// KeepRefreshToken keeps the refresh token in the cookie, because sessions are
+	// to be renewed at the provider.
+	KeepRefreshToken bool
+
 	// Render makes the identity headers of a user. SetRender replaces it.
 	Render Render
 
@@ -53,6 +57,7 @@ type CookieStore struct {
 	sealer  *sealer
 	revoked revocations
 	used    uses
+	renewed *renewals
 
 	// opened holds what lately opened cookies contain, so that a page with a
 	// hundred requests is decrypted and rendered once. Whether a session has
@@ -103,13 +108,13 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 		sealer:       sealer,
 		used:         uses{timeout: cfg.Idle, started: cfg.Now()},
 		opened:       opened,
+		renewed:      newRenewals(),
 	}
 	c.render.Store(&Rendering{Render: cfg.Render})
 	return c, nil
 }
 
-// SetRender replaces how identity headers are made, for every session from now
-// on. It must not be called by two goroutines at once.
+// SetRender implements Store.
 func (c *CookieStore) SetRender(render Render) Rendering {
 	r := Rendering{render, c.render.Load().generation + 1}
 	c.render.Store(&r)
@@ -126,10 +131,7 @@ func (s Session) IdentityBy(r Rendering) auth.Identity {
 	return r.Render(s.User, s.Tokens)
 }
 
-// Load returns the session that the request's cookie opens. Nobody signed in, an
-// expired, a revoked and a forged cookie are all the zero Session and a nil
-// error. The error is for stores that have to ask somebody; this one never
-// returns any.
+// Load implements Store. This one has nobody to ask, and so never an error.
 func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error) {
 	site, ok := c.Sites.For(req.Host)
 	if !ok {
@@ -143,7 +145,7 @@ func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error)
 				return Session{}, nil
 			}
 			if s, ok := c.open(name, scope(site), value); ok && c.lives(s, now) {
-				return s, nil
+				return c.renewed.latest(s), nil
 			}
 		}
 	}
@@ -155,7 +157,7 @@ func (c *CookieStore) lives(s Session, now time.Time) bool {
 	issuer, known := c.Issuers[s.User.Provider]
 	return now.Before(s.Expires) && now.Before(s.Created.Add(c.Lifetime)) && // which may be shorter than it was
 		(c.Issuers == nil || known && issuer == s.User.Issuer) &&
-		!c.revoked.has(s.ID) && !c.used.touch(s, now)
+		!c.revoked.has(s) && !c.used.touch(s, now)
 }
 
 // open returns what a cookie contains, with the identity rendered.
@@ -176,12 +178,10 @@ func (c *CookieStore) open(name, scope, value string) (Session, bool) {
 	return s, true
 }
 
-// Create makes a session of a login at site and sets its cookie on w, before any
-// status is written. It fails with ErrTooLarge, and sets nothing, when the
-// session does not fit.
+// Create implements Store.
 func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) (Session, error) {
 	now := c.Now()
-	s.ID, s.Created, s.Expires = NewID(), now, now.Add(c.Lifetime)
+	s.ID, s.Created, s.Expires, s.Renewed = NewID(), now, now.Add(c.Lifetime), now
 	s.Tokens = c.keep(s.Tokens)
 	session, err := c.at(site).New(r, c.name(site))
 	if err != nil {
@@ -205,13 +205,15 @@ func (c *CookieStore) keep(t auth.Tokens) auth.Tokens {
 	if c.KeepIDToken {
 		kept.ID = t.ID
 	}
+	if c.KeepRefreshToken {
+		kept.Refresh, kept.Expiry = t.Refresh, t.Expiry
+	}
 	return kept
 }
 
-// End ends a session everywhere and takes its cookie from the browser. The zero
-// Session only takes the cookie.
+// End implements Store.
 func (c *CookieStore) End(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) error {
-	c.Revoke(s)
+	c.revoke(s)
 	session, err := c.at(site).New(r, c.name(site))
 	if err != nil {
 		return err
@@ -220,11 +222,42 @@ func (c *CookieStore) End(w http.ResponseWriter, r *http.Request, site auth.Site
 	return session.Save(r, w)
 }
 
-// Revoke ends a session everywhere; a cookie of it that comes back is nobody's.
-func (c *CookieStore) Revoke(s Session) {
+// Revoke implements Store.
+func (c *CookieStore) Revoke(_ context.Context, s Session) error {
+	c.revoke(s)
+	return nil
+}
+
+func (c *CookieStore) revoke(s Session) {
 	if !s.User.Nobody() {
 		c.revoked.add(s.ID, s.Expires, c.Now())
 	}
+}
+
+// RevokeAll implements Store.
+func (c *CookieStore) RevokeAll(_ context.Context, whose Whose) error {
+	now := c.Now()
+	c.revoked.addAll(whose, now.Add(c.Lifetime), now)
+	return nil
+}
+
+// Renew implements Store. What a refresh brought is kept in memory until the
+// session ends: a check cannot set a cookie.
+func (c *CookieStore) Renew(ctx context.Context, s Session, refresh Refresh) (Session, error) {
+	return c.renewed.renew(ctx, s, func(ctx context.Context, s Session) (Session, error) {
+		next, err := refresh(ctx, s)
+		if errors.Is(err, ErrEnded) {
+			c.revoke(s)
+			return Session{}, nil
+		}
+		if err != nil {
+			return s, err
+		}
+		next.Tokens = c.keep(next.Tokens)
+		render := c.render.Load()
+		next.Identity, next.Rendered = render.Render(next.User, next.Tokens), render.generation
+		return next, nil
+	})
 }
 
 // name is the full name of the session cookie of a site.

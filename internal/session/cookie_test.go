@@ -98,7 +98,7 @@ func TestKeeps(t *testing.T) {
 			got := load(t, store(t, cfg), "alone.test", line(onlyCookie(t, w)))
 			want := Session{
 				ID: made.ID, User: tt.user, Tokens: tt.wantTokens, ProviderSession: tt.wantProviderSessionID,
-				Created: cl.now(), Expires: cl.now().Add(24 * time.Hour), Identity: cfg.Render(tt.user, tt.wantTokens),
+				Created: cl.now(), Renewed: cl.now(), Expires: cl.now().Add(24 * time.Hour), Identity: cfg.Render(tt.user, tt.wantTokens),
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("loaded (-want +got)\n%s", diff)
@@ -454,7 +454,7 @@ func TestRevoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	onlyCookie(t, w)
-	c.Revoke(Session{}) // nobody's: nothing happens
+	c.revoke(Session{}) // nobody's: nothing happens
 	if len(c.revoked.until) != 1 {
 		t.Errorf("%d sign-outs are remembered", len(c.revoked.until))
 	}
@@ -474,13 +474,13 @@ func TestRevoke(t *testing.T) {
 	// whose session could still be shown, also when the clock is then set back.
 	for range 23 {
 		cl.move(time.Hour)
-		c.Revoke(load(t, c, "alone.test", line(create(t, c, alone, user("bob")))))
+		c.revoke(load(t, c, "alone.test", line(create(t, c, alone, user("bob")))))
 		if who(t, c, "alone.test", mine) != "" {
 			t.Fatal("OUT-1: the sign-out was forgotten")
 		}
 	}
 	cl.move(time.Hour)
-	c.Revoke(load(t, c, "alone.test", line(create(t, c, alone, user("bob")))))
+	c.revoke(load(t, c, "alone.test", line(create(t, c, alone, user("bob")))))
 	cl.move(-time.Hour)
 	if who(t, c, "alone.test", mine) != "" {
 		t.Error("L17: the clock stepped back, and a sign-out was forgotten")
@@ -494,13 +494,13 @@ func TestBounded(t *testing.T) {
 	cfg.Idle = time.Hour
 	c := store(t, cfg)
 	for range 100 {
-		c.Revoke(load(t, c, "alone.test", line(create(t, c, alone, user("ada")))))
+		c.revoke(load(t, c, "alone.test", line(create(t, c, alone, user("ada")))))
 	}
 	if len(c.revoked.until) != 100 || len(c.used.last) != 100 {
 		t.Fatalf("%d sign-outs and %d uses are remembered", len(c.revoked.until), len(c.used.last))
 	}
 	cl.move(26 * time.Hour)
-	c.Revoke(load(t, c, "alone.test", line(create(t, c, alone, user("ada")))))
+	c.revoke(load(t, c, "alone.test", line(create(t, c, alone, user("ada")))))
 	if len(c.revoked.until) != 1 || len(c.used.last) != 1 {
 		t.Errorf("LIM-2: %d sign-outs and %d uses are remembered, want 1 of each", len(c.revoked.until), len(c.used.last))
 	}
@@ -529,8 +529,8 @@ func TestRevokedBound(t *testing.T) {
 	}
 	added := ID{2}
 	r.add(added, now.Add(time.Minute), now)
-	if len(r.until) != maxRevoked || !r.has(added) || r.has(next) {
-		t.Errorf("LIM-2: %d are remembered, the new one %v, the one that ends next %v", len(r.until), r.has(added), r.has(next))
+	if len(r.until) != maxRevoked || !r.has(Session{ID: added}) || r.has(Session{ID: next}) {
+		t.Errorf("LIM-2: %d are remembered, the new one %v, the one that ends next %v", len(r.until), r.has(Session{ID: added}), r.has(Session{ID: next}))
 	}
 }
 
@@ -589,7 +589,7 @@ func TestParallel(t *testing.T) {
 					return
 				}
 			}
-			c.Revoke(made)
+			c.revoke(made)
 			if got, _ := c.Load(context.Background(), auth.Request{Host: "app.example.com", Cookies: []string{line(cookie)}}); !got.User.Nobody() {
 				t.Errorf("OUT-1: %s signed out and is %q", name, got.User.ID)
 			}

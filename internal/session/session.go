@@ -19,6 +19,10 @@ type Session struct {
 	Created time.Time
 	Expires time.Time // absolute; nothing moves it
 
+	// Renewed is when the provider last said who the user is: at the login, or at
+	// a refresh.
+	Renewed time.Time
+
 	// ProviderSession is the provider's own id of it (`sid`), where it has one.
 	ProviderSession string
 

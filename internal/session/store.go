@@ -1,0 +1,60 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// Store keeps sessions. In all of it an error means that the store could not be
+// asked: answer 503 and leave the cookie alone. That nobody is signed in, or that
+// a session has ended, is never an error.
+type Store interface {
+	// Load returns the session that the request's cookie opens. Nobody signed in,
+	// an expired, a revoked and a forged cookie are all the zero Session.
+	Load(ctx context.Context, req auth.Request) (Session, error)
+
+	// Create makes a session of a login at site and sets its cookie on w, before
+	// any status is written. It fails with ErrTooLarge, and sets nothing, when the
+	// session does not fit.
+	Create(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) (Session, error)
+
+	// End ends a session everywhere and takes its cookie from the browser. The zero
+	// Session only takes the cookie.
+	End(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) error
+
+	// Revoke ends a session everywhere; a cookie of it that comes back is nobody's.
+	Revoke(ctx context.Context, s Session) error
+
+	// RevokeAll ends every session of a login or of a user that there is now.
+	RevokeAll(ctx context.Context, whose Whose) error
+
+	// Renew has refresh bring s up to date, once at a time for a session however
+	// many ask, and keeps what it returns. It goes on when ctx ends, so that a
+	// refresh token that was used is never lost. Who comes second gets what the
+	// first one brought. When refresh says ErrEnded the session is revoked, and
+	// the zero Session returned; with any other error of refresh the session is
+	// as it was, and returned beside the error.
+	Renew(ctx context.Context, s Session, refresh Refresh) (Session, error)
+
+	// SetRender replaces how identity headers are made, for every session from now
+	// on. It must not be called by two goroutines at once.
+	SetRender(render Render) Rendering
+}
+
+// Refresh asks the provider for the present state of a session: the user, the
+// tokens, and when that was (Renewed).
+type Refresh func(ctx context.Context, s Session) (Session, error)
+
+// ErrEnded says that the provider has ended a session.
+var ErrEnded = errors.New("session: ended by the provider")
+
+// Whose names sessions by what the provider knows: all that came from one of its
+// own sessions or, without ProviderSession, all of a user.
+type Whose struct {
+	Issuer          string
+	ProviderSession string // `sid`
+	Subject         string
+}
