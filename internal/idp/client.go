@@ -94,6 +94,9 @@ func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 		}
 		return nil, fmt.Errorf("waiting for one of %d requests to end: %w", maxInFlight, req.Context().Err())
 	}
+	if err := req.Context().Err(); err != nil { // both came at once
+		return nil, err
+	}
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,10 @@ import (
 // skew is how far the clocks of the provider and of this server may differ.
 const skew = 60 * time.Second
 
+// maxDelivery is how long an ID token may be on its way: a provider makes it for
+// the answer that it comes with, which has a time limit.
+const maxDelivery = totalTimeout + 20*time.Second
+
 // expected is what the ID token of a login is compared with besides the
 // configuration.
 type expected struct {
@@ -108,7 +112,8 @@ func (p *Provider) checkAudience(c claims) error {
 	return nil
 }
 
-// checkTimes requires exp and iat, and allows the skew on either side.
+// checkTimes requires exp and iat, and allows the skew on either side. The token
+// has to be new.
 func (p *Provider) checkTimes(c claims) error {
 	now := p.conf.Now()
 	expiry, err := c.date("exp")
@@ -124,6 +129,9 @@ func (p *Provider) checkTimes(c claims) error {
 	}
 	if issued.After(now.Add(skew)) {
 		return invalid(ReasonIssuedAt, "the token was issued %v in the future", issued.Sub(now).Round(time.Second))
+	}
+	if now.Sub(issued) > skew+maxDelivery {
+		return invalid(ReasonIssuedAt, "the token was issued %v ago, and a login has just begun", now.Sub(issued).Round(time.Second))
 	}
 	notBefore, err := c.date("nbf")
 	if err != nil {

@@ -112,6 +112,8 @@ func TestIDToken(t *testing.T) {
 		{"TOK-5 exp 120 s ago", inFromNow("exp", -120), ReasonExpired},
 		{"TOK-5 iat in 55 s", inFromNow("iat", 55), ""},
 		{"TOK-5 iat in 120 s", inFromNow("iat", 120), ReasonIssuedAt},
+		{"L17 iat 55 s ago", inFromNow("iat", -55), ""},
+		{"L17 iat 120 s ago", inFromNow("iat", -120), ReasonIssuedAt},
 		{"TOK-5 nbf in 55 s", inFromNow("nbf", 55), ""},
 		{"TOK-5 nbf in 120 s", inFromNow("nbf", 120), ReasonNotYetValid},
 		{"TOK-4 exp with a fraction", claim("exp", float64(now)+300.25), ""},
