@@ -105,8 +105,10 @@ type Tokens struct {
 	ID      secret.Secret
 	Refresh secret.Secret
 
-	// Expiry is when the access token ends; zero when the provider did not say.
-	Expiry time.Time
+	// Expiry is when the access token ends, IDExpiry when the ID token does; zero
+	// when the provider did not say.
+	Expiry   time.Time
+	IDExpiry time.Time
 }
 
 // Identity is a user as response headers: each configured header exactly once,

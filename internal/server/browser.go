@@ -62,6 +62,16 @@ func (s *Server) load(r *http.Request, site auth.Site) (session.Session, error) 
 	return who, nil
 }
 
+// shown is load for an answer that reaches the browser itself: it also carries
+// there what a refresh brought to the session. It belongs before the status.
+func (s *Server) shown(w http.ResponseWriter, r *http.Request, site auth.Site) (session.Session, error) {
+	who, err := s.load(r, site)
+	if err == nil {
+		s.Sessions.Carry(w, r, site, who)
+	}
+	return who, err
+}
+
 // target returns where the request wants to go afterwards, and "/" when it does
 // not say or says what is not ours. The login or sign-out goes on in any case.
 func (s *Server) target(r *http.Request) (target string, given bool) {

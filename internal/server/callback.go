@@ -70,7 +70,7 @@ func (s *Server) loginProblem(provider string, p *problem, status int) error {
 // login page that stood open for too long. Who is signed in goes on; for others
 // the login begins anew, once.
 func (s *Server) lost(w http.ResponseWriter, r *http.Request, site auth.Site, state string) error {
-	who, err := s.load(r, site)
+	who, err := s.shown(w, r, site)
 	switch {
 	case err != nil:
 		return err

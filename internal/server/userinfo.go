@@ -13,7 +13,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	who, err := s.load(r, site)
+	who, err := s.shown(w, r, site)
 	if err != nil {
 		return err
 	}

@@ -97,6 +97,8 @@ type record struct {
 	Renewed           int64          `cbor:"20,keyasint,omitempty"` // Unix seconds, when it differs from Created
 	RefreshToken      string         `cbor:"21,keyasint,omitempty"`
 	TokenExpiry       int64          `cbor:"22,keyasint,omitempty"` // Unix seconds
+	IDTokenExpiry     int64          `cbor:"23,keyasint,omitempty"` // Unix seconds
+	Version           int            `cbor:"24,keyasint,omitempty"`
 }
 
 func newRecord(s Session) record {
@@ -108,20 +110,32 @@ func newRecord(s Session) record {
 		ACR: s.User.ACR, Claims: s.User.Claims,
 		ClaimsAsked: s.User.ClaimsAsked, GroupsUnknown: s.User.GroupsUnknown,
 		AccessToken: s.Tokens.Access.Reveal(), IDToken: s.Tokens.ID.Reveal(), RefreshToken: s.Tokens.Refresh.Reveal(),
+		TokenExpiry: unix(s.Tokens.Expiry), IDTokenExpiry: unix(s.Tokens.IDExpiry), AuthTime: unix(s.User.AuthTime),
+		Version: s.Version,
 	}
 	if renewed := s.Renewed.Unix(); !s.Renewed.IsZero() && renewed != r.Created {
 		r.Renewed = renewed
 	}
-	if !s.Tokens.Expiry.IsZero() {
-		r.TokenExpiry = s.Tokens.Expiry.Unix()
-	}
 	if s.User.ID != s.User.Subject {
 		r.User = s.User.ID
 	}
-	if !s.User.AuthTime.IsZero() {
-		r.AuthTime = s.User.AuthTime.Unix()
-	}
 	return r
+}
+
+// unix is a time in seconds, 0 for none.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+// date is the time of unix.
+func date(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
 }
 
 func (r record) session() Session {
@@ -131,25 +145,20 @@ func (r record) session() Session {
 			Provider: r.Provider, Issuer: r.Issuer, Subject: r.Subject, ID: r.User,
 			Email: r.Email, PreferredUsername: r.PreferredUsername, Name: r.Name,
 			Groups: r.Groups, ACR: r.ACR, Claims: r.Claims,
-			ClaimsAsked: r.ClaimsAsked, GroupsUnknown: r.GroupsUnknown,
+			ClaimsAsked: r.ClaimsAsked, GroupsUnknown: r.GroupsUnknown, AuthTime: date(r.AuthTime),
 		},
 		Tokens: auth.Tokens{
 			Access: secret.Secret(r.AccessToken), ID: secret.Secret(r.IDToken), Refresh: secret.Secret(r.RefreshToken),
+			Expiry: date(r.TokenExpiry), IDExpiry: date(r.IDTokenExpiry),
 		},
-		ProviderSession: r.ProviderSession,
+		ProviderSession: r.ProviderSession, Version: r.Version,
 	}
 	s.Renewed = s.Created
 	if r.Renewed != 0 {
 		s.Renewed = time.Unix(r.Renewed, 0)
 	}
-	if r.TokenExpiry != 0 {
-		s.Tokens.Expiry = time.Unix(r.TokenExpiry, 0)
-	}
 	if s.User.ID == "" {
 		s.User.ID = r.Subject
-	}
-	if r.AuthTime != 0 {
-		s.User.AuthTime = time.Unix(r.AuthTime, 0)
 	}
 	return s
 }

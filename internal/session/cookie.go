@@ -145,7 +145,7 @@ func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error)
 				return Session{}, nil
 			}
 			if s, ok := c.open(name, scope(site), value); ok && c.lives(s, now) {
-				return c.renewed.latest(s), nil
+				return c.latest(s), nil
 			}
 		}
 	}
@@ -171,7 +171,7 @@ func (c *CookieStore) open(name, scope, value string) (Session, bool) {
 	if err := (codec{c.sealer, scope}).Decode(name, value, &s); err != nil || s.User.Nobody() {
 		return Session{}, false
 	}
-	s.Identity, s.Rendered = render.Render(s.User, s.Tokens), render.generation
+	s = c.rendered(s)
 	// Not the whole header lines that these are parts of.
 	key.scope, key.value = strings.Clone(scope), strings.Clone(value)
 	c.opened.Add(key, s)
@@ -181,7 +181,8 @@ func (c *CookieStore) open(name, scope, value string) (Session, bool) {
 // Create implements Store.
 func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) (Session, error) {
 	now := c.Now()
-	s.ID, s.Created, s.Expires, s.Renewed = NewID(), now, now.Add(c.Lifetime), now
+	s.ID, s.Created, s.Expires = NewID(), now, now.Add(c.Lifetime)
+	s.Renewed, s.Version = now, 0
 	s.Tokens = c.keep(s.Tokens)
 	session, err := c.at(site).New(r, c.name(site))
 	if err != nil {
@@ -191,9 +192,7 @@ func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.S
 	if err := session.Save(r, w); err != nil {
 		return Session{}, err
 	}
-	render := c.render.Load()
-	s.Identity, s.Rendered = render.Render(s.User, s.Tokens), render.generation
-	return s, nil
+	return c.rendered(s), nil
 }
 
 // keep returns the tokens that the configuration passes on.
@@ -206,7 +205,7 @@ func (c *CookieStore) keep(t auth.Tokens) auth.Tokens {
 		kept.ID = t.ID
 	}
 	if c.KeepRefreshToken {
-		kept.Refresh, kept.Expiry = t.Refresh, t.Expiry
+		kept.Refresh, kept.Expiry, kept.IDExpiry = t.Refresh, t.Expiry, t.IDExpiry
 	}
 	return kept
 }
@@ -231,6 +230,7 @@ func (c *CookieStore) Revoke(_ context.Context, s Session) error {
 func (c *CookieStore) revoke(s Session) {
 	if !s.User.Nobody() {
 		c.revoked.add(s.ID, s.Expires, c.Now())
+		c.renewed.forget(s.ID)
 	}
 }
 
@@ -239,25 +239,6 @@ func (c *CookieStore) RevokeAll(_ context.Context, whose Whose) error {
 	now := c.Now()
 	c.revoked.addAll(whose, now.Add(c.Lifetime), now)
 	return nil
-}
-
-// Renew implements Store. What a refresh brought is kept in memory until the
-// session ends: a check cannot set a cookie.
-func (c *CookieStore) Renew(ctx context.Context, s Session, refresh Refresh) (Session, error) {
-	return c.renewed.renew(ctx, s, func(ctx context.Context, s Session) (Session, error) {
-		next, err := refresh(ctx, s)
-		if errors.Is(err, ErrEnded) {
-			c.revoke(s)
-			return Session{}, nil
-		}
-		if err != nil {
-			return s, err
-		}
-		next.Tokens = c.keep(next.Tokens)
-		render := c.render.Load()
-		next.Identity, next.Rendered = render.Render(next.User, next.Tokens), render.generation
-		return next, nil
-	})
 }
 
 // name is the full name of the session cookie of a site.

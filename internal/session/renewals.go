@@ -2,63 +2,215 @@ package session
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
 
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/fxamacker/cbor/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/doorward/doorward/internal/auth"
 )
 
-// maxRenewed is how many renewed sessions are kept in memory, tokens and all.
-const maxRenewed = 1 << 14
+// Bounds of what is kept in memory of sessions that were renewed. The one that
+// was not used for the longest time goes first; its cookie stays as it was.
+const (
+	maxRenewed      = 1 << 14  // sessions
+	maxRenewedBytes = 64 << 20 // of all of them, tokens and all
+)
 
-// renewals holds what refreshes brought, by session, and lets one refresh of a
-// session run at a time.
+// renewals holds what refreshes brought, by session, until a cookie carries it
+// and after, since nobody can know whether the browser took that cookie. It lets
+// one refresh of a session run at a time.
 type renewals struct {
 	flights singleflight.Group
-	newest  *lru.Cache[ID, Session]
+
+	held   atomic.Int64 // sessions; most servers never have one
+	mu     sync.Mutex
+	newest *simplelru.LRU[ID, renewed]
+	bytes  int
+}
+
+// renewed is the newest state of a session, and about how many bytes it has.
+type renewed struct {
+	Session
+	bytes int
 }
 
 func newRenewals() *renewals {
-	newest, err := lru.New[ID, Session](maxRenewed)
+	r := &renewals{}
+	newest, err := simplelru.NewLRU(maxRenewed, func(_ ID, gone renewed) { r.bytes -= gone.bytes })
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	return &renewals{newest: newest}
+	r.newest = newest
+	return r
 }
 
-// latest is the newest state of a session that came out of a cookie.
+// latest is the newer one of a state that came out of a cookie and the one that
+// is kept. A cookie may be newer when another process wrote it.
 func (r *renewals) latest(s Session) Session {
-	if r.newest.Len() == 0 {
+	if r.held.Load() == 0 {
 		return s
 	}
-	if newest, ok := r.newest.Get(s.ID); ok && newest.Renewed.After(s.Renewed) {
-		return newest
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if kept, ok := r.newest.Get(s.ID); ok && kept.Version >= s.Version {
+		return kept.Session
 	}
 	return s
 }
 
-// renew runs refresh on the newest state of s, unless another refresh has just
-// brought a newer one than s.
-func (r *renewals) renew(ctx context.Context, s Session, refresh Refresh) (Session, error) {
-	type outcome struct {
-		session Session
-		err     error
+// keep holds a state that is newer than the cookie's.
+func (r *renewals) keep(s Session) {
+	size := weigh(s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.newest.Remove(s.ID)
+	r.newest.Add(s.ID, renewed{s, size})
+	for r.bytes += size; r.bytes > maxRenewedBytes; {
+		r.newest.RemoveOldest()
 	}
-	done := r.flights.DoChan(string(s.ID[:]), func() (any, error) {
-		latest := r.latest(s)
-		if latest.Renewed.After(s.Renewed) {
-			return outcome{latest, nil}, nil
-		}
-		next, err := refresh(context.WithoutCancel(ctx), latest)
-		if err == nil && !next.User.Nobody() {
-			r.newest.Add(s.ID, next)
-		}
-		return outcome{next, err}, nil
+	r.held.Store(int64(r.newest.Len()))
+}
+
+// rendered replaces the identity of a state that is still the newest one.
+func (r *renewals) rendered(s Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if kept, ok := r.newest.Peek(s.ID); ok && kept.Version == s.Version {
+		kept.Session = s
+		r.newest.Add(s.ID, kept)
+	}
+}
+
+func (r *renewals) forget(id ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.newest.Remove(id)
+	r.held.Store(int64(r.newest.Len()))
+}
+
+// weigh estimates how much memory a session takes: what it says, the identity
+// made of that, and what Go needs around both.
+func weigh(s Session) int {
+	const around = 1 << 10
+	plain, err := cbor.Marshal(newRecord(s))
+	if err != nil {
+		return around + maxValue
+	}
+	return around + 2*len(plain) + s.Identity.Size
+}
+
+// once has one call of work run for a session at a time. Who asks meanwhile waits
+// for its result, but not longer than for the end of ctx; the work goes on. A
+// panic of it is an error.
+func (r *renewals) once(ctx context.Context, s Session, work func(context.Context) (Session, error)) (Session, error) {
+	done := r.flights.DoChan(string(s.ID[:]), func() (result any, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				result, err = s, fmt.Errorf("session: renew: panic of type %T", p)
+			}
+		}()
+		return work(context.WithoutCancel(ctx))
 	})
 	select {
 	case result := <-done:
-		o, _ := result.Val.(outcome)
-		return o.session, o.err
+		s, _ := result.Val.(Session)
+		return s, result.Err
 	case <-ctx.Done():
 		return s, ctx.Err()
 	}
+}
+
+// Renew implements Store. What a refresh brought is kept in memory until the
+// session ends: a check cannot set a cookie.
+func (c *CookieStore) Renew(ctx context.Context, s Session, refresh Refresh) (Session, error) {
+	return c.renewed.once(ctx, s, func(ctx context.Context) (Session, error) {
+		latest := c.latest(s)
+		switch {
+		case c.revoked.has(latest):
+			return Session{}, nil
+		case latest.Version > s.Version:
+			return latest, nil
+		}
+		next, err := refresh(ctx, latest)
+		switch {
+		case errors.Is(err, ErrEnded):
+			c.revoke(latest)
+			return Session{}, nil
+		case err != nil:
+			return latest, err
+		case c.revoked.has(latest): // while the provider was asked
+			return Session{}, nil
+		}
+		next, err = latest.renewedBy(next)
+		if err != nil {
+			return latest, err
+		}
+		next.Tokens = c.keep(next.Tokens)
+		next = c.rendered(next)
+		c.renewed.keep(next)
+		return next, nil
+	})
+}
+
+// renewedBy is s with what a refresh may change of it. A refresh that speaks of
+// another user is an error.
+func (s Session) renewedBy(next Session) (Session, error) {
+	if next.User.Provider != s.User.Provider || next.User.Issuer != s.User.Issuer || next.User.Subject != s.User.Subject {
+		return Session{}, errors.New("session: renew: the refresh is of another user")
+	}
+	s.User, s.Tokens, s.Renewed = next.User, next.Tokens, next.Renewed
+	s.Version++
+	return s, nil
+}
+
+// latest is the newest state of a session that a cookie opened, rendered.
+func (c *CookieStore) latest(s Session) Session {
+	s = c.renewed.latest(s)
+	if s.Rendered != c.render.Load().generation {
+		s = c.rendered(s)
+		c.renewed.rendered(s)
+	}
+	return s
+}
+
+// rendered is s with its identity as response headers.
+func (c *CookieStore) rendered(s Session) Session {
+	render := c.render.Load()
+	s.Identity, s.Rendered = render.Render(s.User, s.Tokens), render.generation
+	return s
+}
+
+// Carry implements Store.
+func (c *CookieStore) Carry(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) {
+	if s.Version == 0 || s.User.Nobody() || c.carried(r, site, s) {
+		return
+	}
+	session, err := c.at(site).New(r, c.name(site))
+	if err != nil {
+		return
+	}
+	session.Values[sessionValue] = s
+	_ = session.Save(r, w) // what does not fit stays in memory
+}
+
+// carried reports whether the cookie of r holds s already, or a newer state.
+func (c *CookieStore) carried(r *http.Request, site auth.Site, s Session) bool {
+	name, tries := c.name(site), 0
+	for _, line := range r.Header["Cookie"] {
+		for value := range values(line, name) {
+			if tries++; tries > maxDuplicates {
+				return false
+			}
+			if held, ok := c.open(name, scope(site), value); ok && held.ID == s.ID {
+				return held.Version >= s.Version
+			}
+		}
+	}
+	return false
 }

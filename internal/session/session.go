@@ -23,6 +23,10 @@ type Session struct {
 	// a refresh.
 	Renewed time.Time
 
+	// Version counts the refreshes since the login. Of two states of a session the
+	// one with the higher number is the newer, whatever a clock says.
+	Version int
+
 	// ProviderSession is the provider's own id of it (`sid`), where it has one.
 	ProviderSession string
 

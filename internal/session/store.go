@@ -32,12 +32,19 @@ type Store interface {
 	RevokeAll(ctx context.Context, whose Whose) error
 
 	// Renew has refresh bring s up to date, once at a time for a session however
-	// many ask, and keeps what it returns. It goes on when ctx ends, so that a
-	// refresh token that was used is never lost. Who comes second gets what the
-	// first one brought. When refresh says ErrEnded the session is revoked, and
-	// the zero Session returned; with any other error of refresh the session is
-	// as it was, and returned beside the error.
+	// many ask, and keeps what it returns with a Version one higher. It goes on when
+	// ctx ends, so that a refresh token that was used is never lost. Who comes
+	// second gets what the first one brought, without a refresh. When refresh says
+	// ErrEnded the session is revoked; of that one, and of one that was ended in the
+	// meantime, the zero Session is returned. With any other error of refresh the
+	// session is as it was, and returned beside the error. A refresh that panics
+	// has failed.
 	Renew(ctx context.Context, s Session, refresh Refresh) (Session, error)
+
+	// Carry sets the cookie of s anew, before any status is written, when the one
+	// that r came with is of an older state. A store whose cookie only names the
+	// session does nothing. What does not fit into a cookie stays as it was.
+	Carry(w http.ResponseWriter, r *http.Request, site auth.Site, s Session)
 
 	// SetRender replaces how identity headers are made, for every session from now
 	// on. It must not be called by two goroutines at once.
@@ -45,7 +52,8 @@ type Store interface {
 }
 
 // Refresh asks the provider for the present state of a session: the user, the
-// tokens, and when that was (Renewed).
+// tokens, and when the provider said so (Renewed). What else a session has, a
+// refresh cannot change.
 type Refresh func(ctx context.Context, s Session) (Session, error)
 
 // ErrEnded says that the provider has ended a session.
