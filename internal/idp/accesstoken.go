@@ -86,7 +86,7 @@ func newClaimant(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, wrap("CA file", err)
 	}
-	return &Provider{conf: cfg, client: newClient(tlsConf), log: cfg.Log.With("tokens_of", cfg.IssuerURL)}, nil
+	return &Provider{conf: cfg, kind: general{}, client: newClient(tlsConf), log: cfg.Log.With("tokens_of", cfg.IssuerURL)}, nil
 }
 
 // checkAudiences refuses an empty list: without an audience any token of the

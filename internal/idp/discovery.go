@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"golang.org/x/oauth2"
 )
 
 const (
@@ -32,8 +31,8 @@ type metadata struct {
 	userinfoURL                string // "" when there is none
 	endSessionURL              string // "" when there is none
 	algorithms                 []jose.SignatureAlgorithm
-	authStyle                  oauth2.AuthStyle
-	requireIss                 bool // every callback carries iss (RFC 9207 3)
+	authMethod                 string // one of the Auth constants
+	requireIss                 bool   // every callback carries iss (RFC 9207 3)
 }
 
 // discovery is the state of finding out.
@@ -83,7 +82,7 @@ func (p *Provider) warm(ctx context.Context) error {
 			return a.err
 		}
 	}
-	return p.keys.renew(ctx, "", 0, false)
+	return p.keys.renew(ctx, 0, false)
 }
 
 // Ready returns nil once the provider has been discovered, and before that an
@@ -198,8 +197,8 @@ func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	if issuer != p.conf.IssuerURL {
-		return nil, fmt.Errorf("the discovery document is that of %q, and the issuer is configured as %q", cut(issuer), p.conf.IssuerURL)
+	if want := p.kind.announced(p); issuer != want {
+		return nil, fmt.Errorf("the discovery document is that of %q, and the issuer is configured as %q", cut(issuer), want)
 	}
 	return p.conf.discovered(doc)
 }
@@ -242,7 +241,7 @@ func (c Config) discovered(doc claims) (*metadata, error) {
 	if meta.algorithms, err = accepted(doc); err != nil {
 		return nil, err
 	}
-	meta.authStyle, err = c.authStyle(doc)
+	meta.authMethod, err = c.authMethod(doc)
 	return meta, err
 }
 
@@ -283,20 +282,4 @@ func accepted(doc claims) ([]jose.SignatureAlgorithm, error) {
 		return nil, errors.New("the provider offers no signature algorithm that is accepted here")
 	}
 	return both, nil
-}
-
-// authStyle settles how the client proves itself at the token endpoint, once and
-// without probing: a probe would send a one-time code twice (OIDC-10).
-func (c Config) authStyle(doc claims) (oauth2.AuthStyle, error) {
-	methods, err := doc.texts("token_endpoint_auth_methods_supported")
-	switch {
-	case err != nil:
-		return 0, err
-	case c.ClientSecret == "":
-		return oauth2.AuthStyleInParams, nil
-	case slices.Contains(methods, "client_secret_post") && !slices.Contains(methods, "client_secret_basic"):
-		return oauth2.AuthStyleInParams, nil
-	default:
-		return oauth2.AuthStyleInHeader, nil
-	}
 }

@@ -40,6 +40,9 @@ type idToken struct {
 // verifyIDToken checks an ID token as OpenID Connect Core 3.1.3.7 asks, and
 // more strictly: only the claims that were read by their exact names count.
 func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw string, want expected) (idToken, error) {
+	if raw == "" {
+		return idToken{}, invalid(ReasonTokenResponse, "the answer holds no ID token")
+	}
 	head, err := parseHeader(raw)
 	if err != nil {
 		return idToken{}, err
@@ -61,12 +64,13 @@ func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw string
 	for _, check := range []func(claims) error{
 		p.checkIssuer, p.checkAudience, p.checkTimes, checkSubject, want.checkNonce,
 		func(c claims) error { return want.checkAccessHash(c, head.alg) },
+		func(c claims) error { return p.kind.vouch(p, c) },
 	} {
 		if err := check(c); err != nil {
 			return idToken{}, err
 		}
 	}
-	if err := p.secondOpinion(ctx, raw, head.alg); err != nil {
+	if err := p.secondOpinion(ctx, raw, c, head.alg); err != nil {
 		return idToken{}, err
 	}
 	return readIDToken(c)
@@ -74,8 +78,12 @@ func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw string
 
 // secondOpinion lets go-oidc judge the same token. It catches nothing unless one
 // of the two is wrong.
-func (p *Provider) secondOpinion(ctx context.Context, raw string, alg jose.SignatureAlgorithm) error {
-	verifier := oidc.NewVerifier(p.conf.IssuerURL, p.keys, &oidc.Config{
+func (p *Provider) secondOpinion(ctx context.Context, raw string, c claims, alg jose.SignatureAlgorithm) error {
+	issuer, err := p.kind.issuer(p, c)
+	if err != nil {
+		return err
+	}
+	verifier := oidc.NewVerifier(issuer, p.keys, &oidc.Config{
 		ClientID:             p.conf.ClientID,
 		SupportedSigningAlgs: []string{string(alg)},
 		Now:                  func() time.Time { return p.conf.Now().Add(-skew) }, // it allows no skew for exp
@@ -87,8 +95,12 @@ func (p *Provider) secondOpinion(ctx context.Context, raw string, alg jose.Signa
 }
 
 func (p *Provider) checkIssuer(c claims) error {
+	want, err := p.kind.issuer(p, c)
+	if err != nil {
+		return err
+	}
 	issuer, err := c.text("iss")
-	if err != nil || issuer != p.conf.IssuerURL {
+	if err != nil || issuer != want {
 		return invalid(ReasonIssuer, "iss is %q and not the issuer", cut(issuer))
 	}
 	return nil

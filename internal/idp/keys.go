@@ -10,22 +10,20 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
-	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 const (
 	keysCoolDown  = 10 * time.Second // from the start of one fetch to the next
 	keysFresh     = time.Hour        // older sets are renewed beside their use
 	keysUsable    = 24 * time.Hour   // older sets are not used at all
-	absentFor     = 30 * time.Second // how long an absent key id causes no fetch
-	absentAtMost  = 256              // absent key ids remembered
 	partKeys      = "keys"
 	partDiscovery = "discovery"
 )
 
 // Keys are the signing keys that an issuer publishes, fetched when a token needs
 // them. Whatever tokens arrive, one fetch is in flight at most and ten seconds
-// lie between two; a set that cannot be renewed is used for 24 hours (JWK-2).
+// lie between two: for so long a key that the set lacks counts as absent, and no
+// longer. A set that cannot be renewed is used for 24 hours (JWK-2).
 // Keys are safe for concurrent use.
 type Keys struct {
 	source   func(context.Context) (string, error)
@@ -40,7 +38,6 @@ type Keys struct {
 	tried   time.Time     // when the last of them began
 	failed  error         // why it failed; nil after a success
 	running chan struct{} // closed at the end of the one in flight; nil without
-	absent  *lru.Cache[string, time.Time]
 }
 
 var _ oidc.KeySet = (*Keys)(nil)
@@ -55,11 +52,7 @@ type keySet struct {
 // NewKeys returns the keys at the address that source tells; it is asked before
 // each fetch, and its error counts as a failed one.
 func NewKeys(source func(context.Context) (string, error), client *http.Client, now func() time.Time, log *slog.Logger) *Keys {
-	absent, err := lru.New[string, time.Time](absentAtMost)
-	if err != nil {
-		panic(err) // only for a size below one
-	}
-	return &Keys{source: source, client: client, now: now, log: log, coolDown: keysCoolDown, absent: absent}
+	return &Keys{source: source, client: client, now: now, log: log, coolDown: keysCoolDown}
 }
 
 // VerifySignature returns the payload of a token in compact form that one of the
@@ -92,10 +85,9 @@ func (k *Keys) verify(ctx context.Context, token string, patient bool) ([]byte, 
 		}
 		unknown := bad.Reason == ReasonUnknownKey
 		if set.start > arrived {
-			k.remember(head.kid, unknown)
 			return nil, bad
 		}
-		err := k.renew(ctx, head.kid, set.start, patient && (unknown || head.kid == ""))
+		err := k.renew(ctx, set.start, patient && (unknown || head.kid == ""))
 		if errors.Is(err, errTooSoon) || err != nil && !unknown {
 			return nil, bad
 		} else if err != nil {
@@ -151,7 +143,7 @@ var errTooSoon = errors.New("idp: too soon for another fetch of the keys")
 // renew returns nil once there is a newer set than the one that fetch number
 // have brought. It joins a fetch in flight; with wait it sits out the cool-down
 // once.
-func (k *Keys) renew(ctx context.Context, kid string, have uint64, wait bool) error {
+func (k *Keys) renew(ctx context.Context, have uint64, wait bool) error {
 	for {
 		k.mu.Lock()
 		if k.set.start > have {
@@ -160,7 +152,7 @@ func (k *Keys) renew(ctx context.Context, kid string, have uint64, wait bool) er
 		}
 		running, failed := k.running, k.failed
 		rest := k.rest()
-		if running == nil && rest == 0 && !k.knownAbsent(kid) {
+		if running == nil && rest == 0 {
 			running = k.begin()
 		}
 		k.mu.Unlock()
@@ -212,18 +204,6 @@ func (k *Keys) rest() time.Duration {
 		return 0
 	}
 	return max(0, k.coolDown-passed)
-}
-
-func (k *Keys) knownAbsent(kid string) bool {
-	since, ok := k.absent.Get(kid)
-	return ok && k.now().Sub(since) < absentFor
-}
-
-// remember keeps a key id that a fetch has just shown to be unpublished.
-func (k *Keys) remember(kid string, unknown bool) {
-	if unknown && kid != "" {
-		k.absent.Add(kid, k.now())
-	}
 }
 
 func (k *Keys) begin() chan struct{} {

@@ -223,31 +223,28 @@ func TestFetchInFlightDuringARotation(t *testing.T) {
 	}
 }
 
-func TestAbsentKeyIDsAreRemembered(t *testing.T) {
+func TestKeyAskedForBeforeItIsPublished(t *testing.T) {
 	op := startOP(t)
 	k, now := keysOf(t, op)
-	_ = verify(k, signed(op, "RS256", "rsa-1"))
-	now.Advance(keysCoolDown)
-	token := signed(op, "RS256", "absent")
-	for range 29 {
+	token := signed(op, "RS256", "rsa-2")
+	for second := range 15 {
 		if got := verify(k, token); got != ReasonUnknownKey {
-			t.Fatal(got)
+			t.Fatalf("second %d: %q", second, got)
 		}
 		now.Advance(time.Second)
 	}
 	if n := op.Requests(idptest.JWKS); n != 2 {
-		t.Errorf("JWK-2: %d fetches for one absent key id", n)
+		t.Errorf("JWK-2: %d fetches in 15 s for one absent key id", n)
 	}
-	now.Advance(2 * time.Second)
-	_ = verify(k, token)
-	if n := op.Requests(idptest.JWKS); n != 3 {
-		t.Errorf("%d fetches: an absent key id is never looked for again", n)
+	op.Rotate() // publishes rsa-2; the last fetch was five seconds ago
+	token = signed(op, "RS256", "rsa-2")
+	now.Advance(4 * time.Second)
+	if got := verify(k, token); got != ReasonUnknownKey || op.Requests(idptest.JWKS) != 2 {
+		t.Errorf("JWK-2: %q after %d fetches, 9 s after the last one", got, op.Requests(idptest.JWKS))
 	}
-	for range 10 * absentAtMost {
-		k.remember(rand.Text(), true)
-	}
-	if n := k.absent.Len(); n > absentAtMost {
-		t.Errorf("LIM-2: %d absent key ids are remembered", n)
+	now.Advance(time.Second)
+	if got := verify(k, token); got != "" || op.Requests(idptest.JWKS) != 3 {
+		t.Errorf("JWK-2: %q after %d fetches, 10 s after the last one", got, op.Requests(idptest.JWKS))
 	}
 }
 

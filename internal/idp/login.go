@@ -2,20 +2,17 @@ package idp
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-	"golang.org/x/oauth2"
-
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/secret"
 )
-
-const partToken = "token endpoint"
 
 // Flow is what a login must remember between its start and its callback, bound
 // to the browser by the caller. State and Nonce have at least 128 random bits,
@@ -50,21 +47,47 @@ func (p *Provider) AuthURL(ctx context.Context, f Flow, redirectURI string, extr
 	if err := f.check(); err != nil {
 		return "", err
 	}
-	options := []oauth2.AuthCodeOption{oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier.Reveal())}
-	for name, value := range p.conf.AuthParams {
-		options = append(options, oauth2.SetAuthURLParam(name, value))
+	request := url.Values{}
+	for _, params := range []map[string]string{p.kind.authParams(p), p.conf.AuthParams} {
+		for name, value := range params {
+			request.Set(name, value)
+		}
 	}
 	for name := range extra {
 		if slices.Contains(reserved, name) {
 			return "", fmt.Errorf("idp: authorization parameter %s cannot be set", name)
 		}
-		options = append(options, oauth2.SetAuthURLParam(name, extra.Get(name)))
+		request.Set(name, extra.Get(name))
 	}
 	meta, err := p.metadata(ctx)
 	if err != nil {
 		return "", err
 	}
-	return p.oauth(meta, redirectURI).AuthCodeURL(f.State, options...), nil
+	p.ask(request, f, redirectURI)
+	return withQuery(meta.authURL, request), nil
+}
+
+// ask sets the parameters of an authorization request that are this package's own.
+func (p *Provider) ask(request url.Values, f Flow, redirectURI string) {
+	challenge := sha256.Sum256([]byte(f.Verifier.Reveal()))
+	request.Set("response_type", "code")
+	request.Set("client_id", p.conf.ClientID)
+	request.Set("redirect_uri", redirectURI)
+	request.Set("scope", strings.Join(p.conf.Scopes, " "))
+	request.Set("state", f.State)
+	request.Set("code_challenge", base64.RawURLEncoding.EncodeToString(challenge[:]))
+	request.Set("code_challenge_method", "S256")
+	if p.kind.openID() {
+		request.Set("nonce", f.Nonce)
+	}
+}
+
+// withQuery adds parameters to an address, which keeps its own (RFC 6749 3.1).
+func withQuery(address string, params url.Values) string {
+	if strings.Contains(address, "?") {
+		return address + "&" + params.Encode()
+	}
+	return address + "?" + params.Encode()
 }
 
 // Login ends a login: it checks that the callback belongs to the flow and came
@@ -89,27 +112,22 @@ func (p *Provider) Login(ctx context.Context, f Flow, cb Callback, redirectURI s
 	if err := p.checkCallback(meta, cb); err != nil {
 		return Login{}, err
 	}
-	token, err := p.exchange(ctx, meta, f, cb.Code, redirectURI)
+	tokens, err := p.exchange(ctx, meta, f, cb.Code, redirectURI)
 	if err != nil {
 		return Login{}, err
 	}
-	raw, _ := token.Extra("id_token").(string)
-	if raw == "" {
-		return Login{}, invalid(ReasonTokenResponse, "the answer holds no ID token")
+	var id idToken
+	if p.kind.openID() {
+		id, err = p.verifyIDToken(ctx, meta, tokens.ID.Reveal(), expected{nonce: f.Nonce, accessToken: tokens.Access.Reveal()})
 	}
-	id, err := p.verifyIDToken(ctx, meta, raw, expected{nonce: f.Nonce, accessToken: token.AccessToken})
 	if err != nil {
 		return Login{}, err
 	}
-	user, err := p.user(ctx, meta, id, secret.Secret(token.AccessToken))
+	user, err := p.user(ctx, meta, id, tokens.Access)
 	if err != nil {
 		return Login{}, err
 	}
-	return Login{
-		User:      user,
-		Tokens:    auth.Tokens{Access: secret.Secret(token.AccessToken), ID: secret.Secret(raw), Refresh: secret.Secret(token.RefreshToken)},
-		SessionID: id.sessionID,
-	}, nil
+	return Login{User: user, Tokens: tokens, SessionID: id.sessionID}, nil
 }
 
 // checkCallback makes sure that it is this provider that answered (RFC 9207
@@ -126,60 +144,6 @@ func (p *Provider) checkCallback(meta *metadata, cb Callback) error {
 		return invalid(ReasonCallback, "the callback holds neither a code nor an error")
 	}
 	return nil
-}
-
-func (p *Provider) oauth(meta *metadata, redirectURI string) *oauth2.Config {
-	return &oauth2.Config{
-		ClientID:     p.conf.ClientID,
-		ClientSecret: p.conf.ClientSecret.Reveal(),
-		Endpoint:     oauth2.Endpoint{AuthURL: meta.authURL, TokenURL: meta.tokenURL, AuthStyle: meta.authStyle},
-		RedirectURL:  redirectURI,
-		Scopes:       p.conf.Scopes,
-	}
-}
-
-// exchange redeems the code, once.
-func (p *Provider) exchange(ctx context.Context, meta *metadata, f Flow, code, redirectURI string) (*oauth2.Token, error) {
-	ctx = oidc.ClientContext(ctx, p.client)
-	token, err := p.oauth(meta, redirectURI).Exchange(ctx, code, oauth2.VerifierOption(f.Verifier.Reveal()))
-	if err != nil {
-		return nil, tokenError(err)
-	}
-	if token.TokenType != "" && !strings.EqualFold(token.TokenType, "Bearer") {
-		return nil, invalid(ReasonTokenResponse, "the access token is not a bearer token")
-	}
-	return token, nil
-}
-
-// tokenError sorts an error of the token endpoint. Errors of x/oauth2 hold the
-// answer's body, so none of them is kept.
-func tokenError(err error) error {
-	var retrieve *oauth2.RetrieveError
-	var request *url.Error
-	switch {
-	case errors.As(err, &retrieve) && transient(retrieve.Response.StatusCode):
-		return unavailable(partToken, &statusError{retrieve.Response.StatusCode})
-	case errors.As(err, &retrieve) && retrieve.ErrorCode != "":
-		return &RejectedError{Code: errorCode(retrieve.ErrorCode), Endpoint: "token"}
-	case errors.As(err, &retrieve):
-		return invalid(ReasonTokenResponse, "the token endpoint %w", &statusError{retrieve.Response.StatusCode})
-	case errors.Is(err, errBodyTooLarge):
-		return invalid(ReasonTokenResponse, "the token endpoint: %w", errBodyTooLarge)
-	case errors.As(err, &request):
-		return unavailable(partToken, request)
-	default:
-		return invalid(ReasonTokenResponse, "the answer of the token endpoint cannot be read")
-	}
-}
-
-// errorCode returns an error code as it may be logged and shown: the characters
-// of RFC 6749 4.1.2.1 without the space, and a bounded length.
-func errorCode(code string) string {
-	unfit := func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
-	if len(code) > 64 || strings.ContainsFunc(code, unfit) {
-		return "unreadable"
-	}
-	return code
 }
 
 // EndSessionURL returns where to send the browser so that the session at the

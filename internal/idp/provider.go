@@ -3,9 +3,10 @@
 // and the user that comes out of them. It keeps no state of a login; that is in
 // the Flow, which the caller binds to the browser.
 //
-// On top of go-oidc and x/oauth2 it brings what they leave to their callers:
-// claims read by exact name, a nonce, iat, azp and at_hash that are checked,
-// skew, bounded answers, and keys that are fetched at a bounded rate.
+// On top of go-oidc it brings what that leaves to its callers: claims read by
+// exact name, a nonce, iat, azp and at_hash that are checked, skew, bounded
+// answers, a token endpoint that is asked once, and keys that are fetched at a
+// bounded rate.
 package idp
 
 import (
@@ -28,6 +29,9 @@ import (
 // Config is everything about one provider, as configured.
 type Config struct {
 	Name, Label string
+
+	// Type is the kind of provider: oidc (also for "").
+	Type string
 
 	// IssuerURL is the issuer byte for byte: what discovery and each token must
 	// say. With http instead of https the endpoints may be http too.
@@ -66,6 +70,7 @@ type Config struct {
 // Provider is one OpenID provider. It is safe for concurrent use.
 type Provider struct {
 	conf   Config
+	kind   kind
 	client *http.Client
 	keys   *Keys
 	log    *slog.Logger
@@ -85,12 +90,17 @@ var reserved = []string{
 // New checks the configuration and returns the provider. It never touches the
 // network. The error lists every mistake.
 func New(cfg Config) (*Provider, error) {
-	cfg = cfg.withDefaults()
-	tlsConf, err := tlsConfig(cfg.CAFile, cfg.InsecureSkipTLSVerify)
-	if err = errors.Join(cfg.check(), wrap("CA file", err)); err != nil {
+	kind, err := kindOf(cfg.Type)
+	if err != nil {
 		return nil, fmt.Errorf("idp: provider %s: %w", cfg.Name, err)
 	}
-	p := &Provider{conf: cfg, client: newClient(tlsConf), log: cfg.Log.With("provider", cfg.Name)}
+	kind.prepare(&cfg)
+	cfg = cfg.withDefaults()
+	tlsConf, err := tlsConfig(cfg.CAFile, cfg.InsecureSkipTLSVerify)
+	if err = errors.Join(cfg.check(kind), wrap("CA file", err)); err != nil {
+		return nil, fmt.Errorf("idp: provider %s: %w", cfg.Name, err)
+	}
+	p := &Provider{conf: cfg, kind: kind, client: newClient(tlsConf), log: cfg.Log.With("provider", cfg.Name)}
 	p.keys = NewKeys(p.jwksURL, p.client, cfg.Now, p.log)
 	if !cfg.Discovery {
 		p.meta.Store(cfg.undiscovered())
@@ -139,12 +149,12 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func (c Config) check() error {
-	errs := []error{wrap("issuer URL", checkIssuer(c.IssuerURL))}
+func (c Config) check(kind kind) error {
+	errs := []error{wrap("issuer URL", checkIssuer(c.IssuerURL)), kind.check(&c)}
 	if c.ClientID == "" {
 		errs = append(errs, errors.New("client id is missing"))
 	}
-	if !slices.Contains(c.Scopes, oidc.ScopeOpenID) {
+	if kind.openID() && !slices.Contains(c.Scopes, oidc.ScopeOpenID) {
 		errs = append(errs, errors.New("scopes lack openid"))
 	}
 	for name := range c.AuthParams {
@@ -158,7 +168,7 @@ func (c Config) check() error {
 	}{
 		{"auth URL", c.AuthURL, !c.Discovery},
 		{"token URL", c.TokenURL, !c.Discovery},
-		{"JWKS URL", c.JWKSURL, !c.Discovery},
+		{"JWKS URL", c.JWKSURL, !c.Discovery && kind.openID()},
 		{"userinfo URL", c.UserinfoURL, false},
 		{"end-session URL", c.EndSessionURL, false},
 	} {

@@ -16,33 +16,31 @@ const (
 	maxEmail = 254  // bytes of an address (RFC 5321 4.5.3.1)
 )
 
-// user makes the user out of the ID token, and of userinfo where the ID token
-// leaves something open. What the ID token says is never overruled.
+// user makes the user out of what a login or a refresh brought: a verified ID
+// token, the zero idToken for kinds without one, and the access token, with which
+// the provider may be asked for more. At a refresh without an ID token, id holds
+// the subject that the session has. The error is as that of Login.
 func (p *Provider) user(ctx context.Context, meta *metadata, id idToken, access secret.Secret) (auth.User, error) {
-	sources := []claims{id.claims}
-	if meta.userinfoURL != "" && p.lacks(id.claims) {
-		info, err := p.userinfo(ctx, meta, id, access)
-		if err != nil {
-			return auth.User{}, err
-		}
-		sources = append(sources, info)
-	}
-	name, err := p.userID(sources)
+	known, err := p.kind.gather(ctx, p, meta, id, access)
 	if err != nil {
 		return auth.User{}, err
 	}
-	groups, unknown := p.groups(sources, id.subject)
+	name, err := p.userID(known.sources)
+	if err != nil {
+		return auth.User{}, err
+	}
+	groups, unknown := p.groups(known.sources, known.subject)
 	return auth.User{
 		Provider:          p.conf.Name,
 		Issuer:            p.conf.IssuerURL,
-		Subject:           id.subject,
+		Subject:           known.subject,
 		ID:                name,
-		Email:             p.firstEmail(sources, p.conf.EmailClaim),
-		PreferredUsername: firstText(sources, "preferred_username"),
-		Name:              firstText(sources, "name"),
+		Email:             p.firstEmail(known.sources, p.conf.EmailClaim),
+		PreferredUsername: firstText(known.sources, "preferred_username"),
+		Name:              firstText(known.sources, "name"),
 		Groups:            groups,
-		GroupsUnknown:     unknown,
-		Claims:            p.keep(sources),
+		GroupsUnknown:     unknown || known.groupsUnknown,
+		Claims:            p.keep(known.sources),
 		ClaimsAsked:       p.keeps(),
 		ACR:               id.acr,
 		AuthTime:          id.authTime,

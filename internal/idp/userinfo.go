@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"mime"
+	"slices"
 
 	"github.com/doorward/doorward/internal/secret"
 )
@@ -41,24 +42,18 @@ func (p *Provider) userinfo(ctx context.Context, meta *metadata, id idToken, acc
 	return info, nil
 }
 
-// lacks reports whether the ID token leaves open a claim that the configuration
+// lacks reports whether the sources leave open a claim that the configuration
 // names.
-func (p *Provider) lacks(id claims) bool {
-	if _, there := id.lookup(p.conf.UserClaim); !there {
-		return true
-	}
-	if _, settled := p.email(id, p.conf.EmailClaim); !settled {
-		return true
-	}
-	for _, path := range p.conf.GroupsClaims {
-		if _, there := id.lookup(path); !there && !overage(id, path) {
-			return true
-		}
-	}
-	for _, path := range p.keeps() {
-		if _, there := id.lookup(path); !there {
-			return true
-		}
-	}
-	return false
+func (p *Provider) lacks(sources []claims) bool {
+	return lack(sources, func(c claims) bool { _, there := c.lookup(p.conf.UserClaim); return there }) ||
+		lack(sources, func(c claims) bool { _, settled := p.email(c, p.conf.EmailClaim); return settled }) ||
+		slices.ContainsFunc(p.conf.GroupsClaims, func(path string) bool {
+			return lack(sources, func(c claims) bool { _, there := c.lookup(path); return there || overage(c, path) })
+		}) ||
+		slices.ContainsFunc(p.keeps(), func(path string) bool {
+			return lack(sources, func(c claims) bool { _, there := c.lookup(path); return there })
+		})
 }
+
+// lack reports whether no source has it.
+func lack(sources []claims, has func(claims) bool) bool { return !slices.ContainsFunc(sources, has) }
