@@ -136,3 +136,6 @@ func (p *Process) tail() string {
 	}
 	return strings.Join(all, "\n")
 }
+
+// ID is the id of the process.
+func (p *Process) ID() int { return p.cmd.Process.Pid }
