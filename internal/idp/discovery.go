@@ -31,8 +31,10 @@ type metadata struct {
 	userinfoURL                string // "" when there is none
 	endSessionURL              string // "" when there is none
 	algorithms                 []jose.SignatureAlgorithm
+	pushURL                    string // "" when requests are not pushed (RFC 9126)
 	authMethod                 string // one of the Auth constants
-	requireIss                 bool   // every callback carries iss (RFC 9207 3)
+	assertionAlgs              []string
+	requireIss                 bool // every callback carries iss (RFC 9207 3)
 }
 
 // discovery is the state of finding out.
@@ -184,7 +186,10 @@ func (p *Provider) discover(a *attempt) {
 }
 
 func (p *Provider) fetchMetadata(ctx context.Context) (*metadata, error) {
-	url := strings.TrimSuffix(p.conf.IssuerURL, "/") + "/.well-known/openid-configuration"
+	url := p.conf.DiscoveryURL
+	if url == "" {
+		url = strings.TrimSuffix(p.conf.IssuerURL, "/") + "/.well-known/openid-configuration"
+	}
 	answer, err := get(ctx, p.client, url, "")
 	if err != nil {
 		return nil, err
@@ -215,6 +220,10 @@ func (c Config) undiscovered() *metadata {
 // discovered joins a discovery document with the configured addresses.
 func (c Config) discovered(doc claims) (*metadata, error) {
 	meta := &metadata{requireIss: doc.flag("authorization_response_iss_parameter_supported")}
+	aliases, err := c.aliases(doc)
+	if err != nil {
+		return nil, err
+	}
 	for _, e := range []struct {
 		name, configured string
 		into             *string
@@ -222,14 +231,19 @@ func (c Config) discovered(doc claims) (*metadata, error) {
 	}{
 		{"authorization_endpoint", c.AuthURL, &meta.authURL, true},
 		{"token_endpoint", c.TokenURL, &meta.tokenURL, true},
-		{"jwks_uri", c.JWKSURL, &meta.jwksURL, true},
+		{"jwks_uri", c.JWKSURL, &meta.jwksURL, c.Discovery},
 		{"userinfo_endpoint", c.UserinfoURL, &meta.userinfoURL, false},
 		{"end_session_endpoint", c.EndSessionURL, &meta.endSessionURL, false},
+		{"pushed_authorization_request_endpoint", "", &meta.pushURL, doc.flag("require_pushed_authorization_requests")},
 	} {
 		if *e.into = e.configured; e.configured != "" {
 			continue
 		}
-		url, err := c.endpoint(doc, e.name)
+		from := doc
+		if _, there := aliases[e.name]; there {
+			from = aliases
+		}
+		url, err := c.endpoint(from, e.name)
 		if err != nil {
 			return nil, err
 		}
@@ -237,12 +251,39 @@ func (c Config) discovered(doc claims) (*metadata, error) {
 			return nil, fmt.Errorf("the discovery document lacks %s", e.name)
 		}
 	}
-	var err error
 	if meta.algorithms, err = accepted(doc); err != nil {
 		return nil, err
 	}
+	if meta.assertionAlgs, err = doc.texts("token_endpoint_auth_signing_alg_values_supported"); err != nil {
+		return nil, err
+	}
 	meta.authMethod, err = c.authMethod(doc)
-	return meta, err
+	return meta, errors.Join(err, c.settlePush(meta, doc))
+}
+
+// aliases are the addresses at which a client shows its certificate (RFC 8705 5).
+func (c Config) aliases(doc claims) (claims, error) {
+	if c.ClientAuth != AuthTLS || doc["mtls_endpoint_aliases"] == nil {
+		return nil, nil
+	}
+	aliases, ok := doc["mtls_endpoint_aliases"].(map[string]any)
+	if !ok {
+		return nil, errors.New("mtls_endpoint_aliases is no object")
+	}
+	return aliases, nil
+}
+
+// settlePush decides whether requests are pushed: where the provider offers it,
+// unless that is switched off.
+func (c Config) settlePush(meta *metadata, doc claims) error {
+	if !c.NoPushedRequests {
+		return nil
+	}
+	meta.pushURL = ""
+	if doc.flag("require_pushed_authorization_requests") {
+		return errors.New("the provider requires pushed authorization requests, and they are switched off")
+	}
+	return nil
 }
 
 // endpoint reads a discovered address, which is https unless the operator chose

@@ -31,12 +31,13 @@ func unavailable(part string, cause error) *UnavailableError {
 }
 
 // RejectedError is an OAuth error that the provider answered with, at the
-// redirect URI (RFC 6749 4.1.2.1) or at the token endpoint (RFC 6749 5.2).
+// redirect URI (RFC 6749 4.1.2.1) or at an endpoint of its own (RFC 6749 5.2).
 type RejectedError struct {
 	// Code is the error code, such as access_denied or invalid_grant: at most 64
 	// printable ASCII characters, and "unreadable" where the provider's was not.
 	Code string
-	// Endpoint tells where it was answered: "authorization" or "token".
+	// Endpoint tells where it was answered: "authorization", "token" or "pushed
+	// authorization request".
 	Endpoint string
 }
 

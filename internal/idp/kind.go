@@ -31,6 +31,9 @@ type kind interface {
 	// vouch makes the checks of an ID token that are this kind's own.
 	vouch(p *Provider, c claims) error
 
+	// audience is whom an assertion by this client about itself is meant for.
+	audience(p *Provider, meta *metadata) string
+
 	// authParams are further parameters of the authorization request.
 	authParams(p *Provider) map[string]string
 
@@ -74,6 +77,11 @@ func (general) announced(p *Provider) string { return p.conf.IssuerURL }
 func (general) issuer(p *Provider, _ claims) (string, error) { return p.conf.IssuerURL, nil }
 
 func (general) vouch(*Provider, claims) error { return nil }
+
+// audience is the issuer and nothing else: an assertion for the address of an
+// endpoint could be had, and used, by whoever makes this client believe in another
+// address.
+func (general) audience(p *Provider, _ *metadata) string { return p.conf.IssuerURL }
 
 func (general) authParams(*Provider) map[string]string { return nil }
 

@@ -41,8 +41,9 @@ type Login struct {
 // AuthURL returns where to send the browser: the authorization request of f
 // (OpenID Connect Core 3.1.2.1) with PKCE S256 always. extra holds further
 // parameters, such as prompt or login_hint; one that is this package's own is an
-// error. Before the provider has been discovered it waits a little for that, and
-// the error is an *UnavailableError.
+// error. A provider that takes pushed requests is given it beforehand. Before the
+// provider has been discovered it waits a little for that. The error is as that of
+// Login, and mostly an *UnavailableError.
 func (p *Provider) AuthURL(ctx context.Context, f Flow, redirectURI string, extra url.Values) (string, error) {
 	if err := f.check(); err != nil {
 		return "", err
@@ -64,6 +65,11 @@ func (p *Provider) AuthURL(ctx context.Context, f Flow, redirectURI string, extr
 		return "", err
 	}
 	p.ask(request, f, redirectURI)
+	if meta.pushURL != "" {
+		if request, err = p.push(ctx, meta, request); err != nil {
+			return "", err
+		}
+	}
 	return withQuery(meta.authURL, request), nil
 }
 

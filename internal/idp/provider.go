@@ -40,6 +40,19 @@ type Config struct {
 	ClientSecret secret.Secret // empty: a public client, which PKCE alone protects
 	Scopes       []string      // empty: openid, email, profile
 
+	// ClientAuth is one of the Auth constants. Empty: by the secret, as the metadata
+	// asks for it, or not at all without a secret. The files are those that it needs;
+	// a key is in PEM form or a JWK, and files are read again when they change.
+	ClientAuth      string
+	ClientKeyFile   string
+	ClientKeyID     string // kid of assertions; empty: that of the JWK, or none
+	ClientCertFile  string // PEM; beside AuthPrivateKey its thumbprint names the key
+	ClientTokenFile string // a JWT
+
+	// AssertionAudience is aud of assertions by this client. Empty: the issuer, and
+	// for Entra the token endpoint.
+	AssertionAudience string
+
 	// Discovery fetches the provider's metadata (OpenID Connect Discovery 1.0).
 	// Without it AuthURL, TokenURL and JWKSURL must be set. Each of the addresses
 	// below replaces the discovered one, and is used as it is.
@@ -49,6 +62,14 @@ type Config struct {
 	JWKSURL       string
 	UserinfoURL   string
 	EndSessionURL string
+
+	// DiscoveryURL is where the discovery document is, when that is not below the
+	// issuer: the issuer is then still what the document must name.
+	DiscoveryURL string
+
+	// NoPushedRequests sends authorization requests through the browser also where
+	// the provider takes them itself (RFC 9126).
+	NoPushedRequests bool
 
 	// Claims are dotted paths, as realm_access.roles; a claim whose own name is
 	// the whole path wins. Empty: sub, email, groups. An address of EmailClaim is
@@ -72,6 +93,7 @@ type Provider struct {
 	conf   Config
 	kind   kind
 	client *http.Client
+	cred   *credentials
 	keys   *Keys
 	log    *slog.Logger
 
@@ -100,7 +122,12 @@ func New(cfg Config) (*Provider, error) {
 	if err = errors.Join(cfg.check(kind), wrap("CA file", err)); err != nil {
 		return nil, fmt.Errorf("idp: provider %s: %w", cfg.Name, err)
 	}
-	p := &Provider{conf: cfg, kind: kind, client: newClient(tlsConf), log: cfg.Log.With("provider", cfg.Name)}
+	cred, err := newCredentials(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("idp: provider %s: %w", cfg.Name, err)
+	}
+	cred.present(tlsConf)
+	p := &Provider{conf: cfg, kind: kind, client: newClient(tlsConf), cred: cred, log: cfg.Log.With("provider", cfg.Name)}
 	p.keys = NewKeys(p.jwksURL, p.client, cfg.Now, p.log)
 	if !cfg.Discovery {
 		p.meta.Store(cfg.undiscovered())
@@ -150,7 +177,7 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) check(kind kind) error {
-	errs := []error{wrap("issuer URL", checkIssuer(c.IssuerURL)), kind.check(&c)}
+	errs := []error{wrap("issuer URL", checkIssuer(c.IssuerURL)), kind.check(&c), c.checkClientAuth()}
 	if c.ClientID == "" {
 		errs = append(errs, errors.New("client id is missing"))
 	}
@@ -171,6 +198,7 @@ func (c Config) check(kind kind) error {
 		{"JWKS URL", c.JWKSURL, !c.Discovery && kind.openID()},
 		{"userinfo URL", c.UserinfoURL, false},
 		{"end-session URL", c.EndSessionURL, false},
+		{"discovery URL", c.DiscoveryURL, false},
 	} {
 		if e.url != "" {
 			_, err := parseEndpoint(e.url)

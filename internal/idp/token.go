@@ -116,6 +116,9 @@ func endpointError(part string, err error) error {
 	if errors.Is(err, errBodyTooLarge) {
 		return invalid(ReasonTokenResponse, "the %s: %w", part, errBodyTooLarge)
 	}
+	if own, ok := errors.AsType[*UnavailableError](err); ok {
+		return own // it was never asked
+	}
 	return unavailable(part, err)
 }
 

@@ -22,6 +22,14 @@ type Behaviour struct {
 	PublicClient bool
 	// SecretPost takes the secret in the form instead of the Authorization header.
 	SecretPost bool
+	// Proven replaces the check of the secret: it is given each form and its header,
+	// and says whether that proves the client. What a client proves itself with
+	// besides a secret is the test's to know.
+	Proven func(form url.Values, r *http.Request) bool
+	// PushedRequests offers pushed authorization requests (RFC 9126), and
+	// RequirePushed takes no others.
+	PushedRequests bool
+	RequirePushed  bool
 	// OmitIss leaves iss (RFC 9207) out of the redirect and of the metadata.
 	OmitIss bool
 

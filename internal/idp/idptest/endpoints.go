@@ -25,6 +25,7 @@ func (p *Provider) handler(stopping <-chan struct{}) http.Handler {
 		Discovery:  p.serveDiscovery,
 		Authorize:  p.serveAuthorize,
 		Token:      p.serveToken,
+		Push:       p.servePush,
 		Userinfo:   p.serveUserinfo,
 		Introspect: p.serveIntrospection,
 		JWKS:       p.serveJWKS,
@@ -86,6 +87,10 @@ func (p *Provider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 		"code_challenge_methods_supported":               []string{"S256"},
 		"authorization_response_iss_parameter_supported": !p.behaviour.OmitIss,
 	}
+	if p.behaviour.PushedRequests {
+		doc["pushed_authorization_request_endpoint"] = issuer + paths[Push]
+		doc["require_pushed_authorization_requests"] = p.behaviour.RequirePushed
+	}
 	if change := p.behaviour.Discovery; change != nil {
 		change(doc)
 	}
@@ -108,7 +113,11 @@ func (p *Provider) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	issuer := p.Issuer()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	request := r.URL.Query()
+	request, known := p.authorizationRequest(r.URL.Query())
+	if !known {
+		http.Error(w, "request_uri is unknown, or a request was not pushed", http.StatusBadRequest)
+		return
+	}
 	p.secrets = appendNonEmpty(p.secrets, request.Get("state"), request.Get("nonce"))
 	target, err := url.Parse(request.Get("redirect_uri"))
 	if err != nil || !target.IsAbs() || !p.registered(target.String()) || request.Get("client_id") != p.ClientID {
@@ -209,6 +218,8 @@ func (p *Provider) authenticated(r *http.Request) bool {
 	id, secret, basic := r.BasicAuth()
 	formID, formSecret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	switch {
+	case p.behaviour.Proven != nil:
+		return !basic && formID == p.ClientID && formSecret == "" && p.behaviour.Proven(r.PostForm, r)
 	case p.behaviour.PublicClient:
 		return !basic && formID == p.ClientID && formSecret == ""
 	case p.behaviour.SecretPost:

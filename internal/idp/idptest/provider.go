@@ -35,6 +35,7 @@ const (
 	Discovery  Endpoint = "discovery"
 	Authorize  Endpoint = "authorize"
 	Token      Endpoint = "token"
+	Push       Endpoint = "push"
 	Userinfo   Endpoint = "userinfo"
 	Introspect Endpoint = "introspect"
 	JWKS       Endpoint = "jwks"
@@ -45,6 +46,7 @@ var paths = map[Endpoint]string{
 	Discovery:  "/.well-known/openid-configuration",
 	Authorize:  "/authorize",
 	Token:      "/token",
+	Push:       "/push",
 	Userinfo:   "/userinfo",
 	Introspect: "/introspect",
 	JWKS:       "/jwks",
@@ -60,6 +62,7 @@ type Provider struct {
 	behaviour Behaviour
 	keys      keyring
 	codes     map[string]grant
+	pushed    map[string]url.Values     // authorization requests by their request_uri
 	access    map[string]map[string]any // access token to the user's claims
 	secrets   []string
 	requests  map[Endpoint]int
@@ -79,6 +82,7 @@ func Unstarted() *Provider {
 		behaviour:    defaultBehaviour(),
 		keys:         newKeyring(),
 		codes:        map[string]grant{},
+		pushed:       map[string]url.Values{},
 		access:       map[string]map[string]any{},
 		requests:     map[Endpoint]int{},
 	}
