@@ -29,6 +29,7 @@ type process struct {
 	admin     *server.Admin
 	envoy     *extauthz.Server
 	providers idp.Providers
+	clients   *clients // of the configuration in force; only govern looks at it
 	log       *slog.Logger
 }
 

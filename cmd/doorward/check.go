@@ -27,7 +27,7 @@ func newCheck() *cobra.Command {
 			if _, _, err := ruleSets(cfg); err != nil {
 				return err
 			}
-			if _, err := newTokens(cfg, nil, nil, nil, slog.New(slog.DiscardHandler)); err != nil {
+			if _, err := newClients(cfg, nil, nil, nil, renderer(cfg).Render, slog.New(slog.DiscardHandler)); err != nil {
 				return err
 			}
 			for _, line := range cfg.Insecure() {

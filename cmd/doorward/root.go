@@ -62,6 +62,7 @@ func newRoot(serve serveFunc) *cobra.Command {
 		newDoctor(),
 		newSnippet(),
 		newSecret(),
+		newKey(),
 		newVersion(),
 	)
 	return root

@@ -33,15 +33,17 @@ func (p *process) govern(cfg *config.Config) error {
 	}
 	slices.Sort(claims)
 	claims = slices.Compact(claims)
-	tokens, err := newTokens(cfg, p.providers, claims, render.Render, p.log)
+	clients, err := newClients(cfg, p.clients, p.providers, claims, render.Render, p.log)
 	if err != nil {
 		return err
 	}
+	clients.keep()
 	for _, provider := range p.providers {
 		provider.Keep(claims)
 	}
+	p.clients = clients
 	p.main.Gate.Govern(&gate.Rules{
-		Set: enforced, Shadow: shadow, Tokens: tokens,
+		Set: enforced, Shadow: shadow, Tokens: clients.tokens,
 		Nobody: render.Render(auth.User{}, auth.Tokens{}), Rendering: p.main.Sessions.SetRender(render.Render),
 	})
 	return nil

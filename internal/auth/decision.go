@@ -46,16 +46,23 @@ type Decision struct {
 	// SignInURL is absolute and set on SignIn, when a login may begin at all.
 	SignInURL string
 
+	// Basic is set on BadToken when the token came by HTTP Basic, whose clients
+	// understand no other challenge.
+	Basic bool
+
 	// Cause is set on Unknown and BadToken, for the log; it never reaches a client.
 	Cause error
 }
 
 // CannotTell is the decision when it is not known who asks. A bearer token that
-// does not verify says so; anything else means that somebody could not be asked,
-// which fails closed and signs nobody out.
+// does not verify says so, and so does an API key of other hosts; anything else
+// means that somebody could not be asked, which fails closed and signs nobody out.
 func CannotTell(rule string, cause error) Decision {
-	if errors.Is(cause, ErrInvalidToken) {
-		return Decision{Judgement: Judgement{BadToken, InvalidToken}, Rule: rule, Cause: cause}
+	switch {
+	case errors.Is(cause, ErrInvalidToken):
+		return Decision{Judgement: Judgement{BadToken, InvalidToken}, Rule: rule, Cause: cause, Basic: errors.Is(cause, ErrInvalidBasic)}
+	case errors.Is(cause, ErrOtherHost):
+		return Decision{Judgement: Judgement{Deny, OtherHost}, Rule: rule}
 	}
 	return Decision{Judgement: Judgement{Unknown, StoreUnavailable}, Rule: rule, Cause: cause}
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -31,62 +30,88 @@ type Config struct {
 	// asked in this order until one knows the token.
 	Others []Verifier
 
-	// Render makes the identity headers of a user. SetRender replaces it.
+	// Keys are the API keys; nil: there are none, and what looks like one is a
+	// token like any other.
+	Keys *Keyring
+
+	// Render makes the identity headers of a user.
 	Render Render
 
 	Now func() time.Time
 }
 
 // Render makes the identity headers of a user. The tokens hold the bearer token
-// as the access token.
+// as the access token, but never an API key: it is for this server and not for
+// the app behind.
 type Render func(auth.User, auth.Tokens) auth.Identity
 
 // Tokens are all bearer tokens of one configuration. They are safe for concurrent
 // use. A token that was seen within the last minute costs a hash and a look-up.
 type Tokens struct {
-	issuers  map[string]*route
-	others   *route // nil without verifiers
-	render   atomic.Pointer[rendering]
-	verdicts *verdicts
-}
-
-// rendering is a Render and how many there were before it.
-type rendering struct {
-	Render
-	generation uint64
+	issuers    map[string]*route
+	others     *route // nil without verifiers
+	keys       *Keyring
+	identities map[string]auth.Identity // of the API keys, by id
+	render     Render
+	verdicts   *verdicts
 }
 
 // New returns tokens that nobody has been asked about yet.
 func New(cfg Config) *Tokens {
-	t := &Tokens{issuers: map[string]*route{}, verdicts: newVerdicts(cfg.Now)}
+	t := &Tokens{issuers: map[string]*route{}, render: cfg.Render, verdicts: newVerdicts(cfg.Now)}
 	for issuer, verifier := range cfg.Issuers {
 		t.issuers[issuer] = newRoute([]Verifier{verifier})
 	}
 	if len(cfg.Others) > 0 {
 		t.others = newRoute(slices.Clone(cfg.Others))
 	}
-	t.render.Store(&rendering{Render: cfg.Render})
-	return t
+	return t.WithKeys(cfg.Keys)
 }
 
-// SetRender replaces how identity headers are made, and forgets all verdicts.
-// What verifiers keep of tokens is to be changed before, so that no verdict of
-// the new generation lacks it.
-func (t *Tokens) SetRender(render Render) {
-	t.render.Store(&rendering{render, t.render.Load().generation + 1})
-	t.verdicts.forget()
+// WithKeys returns the same tokens, and all that is known about them, with other
+// API keys.
+func (t *Tokens) WithKeys(keys *Keyring) *Tokens {
+	with := *t
+	with.keys, with.identities = keys, nil
+	if keys != nil {
+		with.identities = make(map[string]auth.Identity, len(keys.keys))
+		for id, k := range keys.keys {
+			with.identities[id] = t.render(k.User, auth.Tokens{})
+		}
+	}
+	return &with
 }
 
-// Ask returns who the lines of an Authorization header name, and who that is as
-// response headers. found is false when they carry no bearer token, and then there
-// is no error. With found, an error that is auth.ErrInvalidToken says that the
-// token is not good, and any other that nobody could tell; the user is nobody in
-// both cases. No error holds the token. Identity and claims belong to no one
-// request: do not write to them.
-func (t *Tokens) Ask(ctx context.Context, authorization []string) (user auth.User, identity auth.Identity, found bool, err error) {
-	token, found, err := Authorization(authorization)
-	if err != nil || !found {
-		return auth.User{}, auth.Identity{}, found, err
+// Ask returns whom the Authorization header of a request names, and who that is as
+// response headers. found is false when it carries no token, and then there is no
+// error. With found, an error that is auth.ErrInvalidToken says that the token is
+// not good, and any other that nobody could tell; the user is nobody in both
+// cases. An error that is auth.ErrOtherHost says that an API key is good, but not
+// for this host; then there is a user, and no identity. No error holds the token.
+// Identity and claims belong to no one request: do not write to them.
+func (t *Tokens) Ask(ctx context.Context, req auth.Request) (user auth.User, identity auth.Identity, found bool, err error) {
+	token, found, err := Authorization(req.Authorization)
+	if err != nil {
+		return auth.User{}, auth.Identity{}, true, err
+	}
+	switch {
+	case t.keys == nil:
+	case found && isAPIKey(token):
+		user, identity, err = t.askKey(ctx, req.Host, token)
+		return user, identity, true, err
+	case !found:
+		key, basic := basicKey(req.Authorization)
+		if !basic {
+			break
+		}
+		user, identity, err = t.askKey(ctx, req.Host, key)
+		if isInvalid(err) {
+			err = fmt.Errorf("%w: %w", auth.ErrInvalidBasic, err)
+		}
+		return user, identity, true, err
+	}
+	if !found {
+		return auth.User{}, auth.Identity{}, false, nil
 	}
 	v := t.verdict(ctx, token)
 	return v.user, v.identity, true, v.err
@@ -94,8 +119,7 @@ func (t *Tokens) Ask(ctx context.Context, authorization []string) (user auth.Use
 
 // verdict returns what is known about a token, or finds it out.
 func (t *Tokens) verdict(ctx context.Context, token secret.Secret) verdict {
-	render := t.render.Load()
-	key := keyOf(render.generation, token)
+	key := keyOf(token)
 	if v, ok := t.verdicts.get(key); ok {
 		return v
 	}
@@ -109,7 +133,7 @@ func (t *Tokens) verdict(ctx context.Context, token secret.Secret) verdict {
 		}
 		v := route.verify(token)
 		if v.err == nil {
-			v.identity = render.Render(v.user, auth.Tokens{Access: token})
+			v.identity = t.render(v.user, auth.Tokens{Access: token})
 		}
 		t.verdicts.put(key, v)
 		return v

@@ -89,11 +89,11 @@ func TestNobodyIsConfigured(t *testing.T) {
 func TestAskWithoutBearer(t *testing.T) {
 	tokens := opaque(&issuer{})
 	for _, lines := range [][]string{nil, {"Basic YTpi"}} {
-		if user, identity, found, err := tokens.Ask(t.Context(), lines); !user.Nobody() || identity.Headers != nil || found || err != nil {
+		if user, identity, found, err := tokens.Ask(t.Context(), auth.Request{Authorization: lines}); !user.Nobody() || identity.Headers != nil || found || err != nil {
 			t.Errorf("BEAR-3 %v: %v, %v, %v, %v", lines, user, identity, found, err)
 		}
 	}
-	if _, _, found, err := tokens.Ask(t.Context(), []string{"Bearer a b"}); !found || err == nil {
+	if _, _, found, err := tokens.Ask(t.Context(), auth.Request{Authorization: []string{"Bearer a b"}}); !found || err == nil {
 		t.Errorf("BEAR-3: %v, %v", found, err)
 	}
 }
@@ -284,49 +284,5 @@ func TestUsersAreNeverSwapped(t *testing.T) {
 			}
 		})
 	}
-	group.Go(func() {
-		for range 20 {
-			tokens.SetRender(render)
-		}
-	})
 	group.Wait()
-}
-
-func TestSetRender(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		i := &issuer{hold: make(chan struct{})}
-		tokens := opaque(i)
-		written := func(text string) bearer.Render {
-			return func(auth.User, auth.Tokens) auth.Identity {
-				return auth.Identity{Headers: []auth.Header{{Name: "X-User", Value: []string{text}}}}
-			}
-		}
-		read := func() string {
-			_, identity, _, err := tokens.Ask(t.Context(), []string{"Bearer good-ada"})
-			if err != nil {
-				t.Error(err)
-			}
-			return identity.Headers[0].Value[0]
-		}
-		tokens.SetRender(written("old"))
-		var group sync.WaitGroup
-		group.Go(func() {
-			if got := read(); got != "old" {
-				t.Errorf("CON-2: a check that began before got %q", got)
-			}
-		})
-		synctest.Wait()
-		tokens.SetRender(written("new"))
-		group.Go(func() {
-			if got := read(); got != "new" {
-				t.Errorf("CON-2: a check that began after got %q", got)
-			}
-		})
-		synctest.Wait()
-		close(i.hold)
-		group.Wait()
-		if got := read(); got != "new" || i.times("") != 2 {
-			t.Errorf("CON-2: %q after %d verifications", got, i.times(""))
-		}
-	})
 }

@@ -109,7 +109,7 @@ func ask(t testing.TB, tokens *bearer.Tokens, token string) string {
 
 func askAs(ctx context.Context, t testing.TB, tokens *bearer.Tokens, token string) string {
 	t.Helper()
-	user, identity, found, err := tokens.Ask(ctx, []string{"Bearer " + token})
+	user, identity, found, err := tokens.Ask(ctx, auth.Request{Authorization: []string{"Bearer " + token}})
 	if !found {
 		t.Errorf("BEAR-3 %s: not found", token)
 	}

@@ -30,18 +30,24 @@ type verdict struct {
 }
 
 // key stands for a token and everything else that its verdict depends on.
-type key [sha256.Size]byte
+type key = [sha256.Size]byte
 
-// keyOf hashes its parts each after its length, so that no two lists of parts are
-// the same bytes (CON-2). The issuers, audiences and claims are not among them:
-// they are the same for all tokens of one Tokens, or come with a new generation.
-func keyOf(generation uint64, token secret.Secret) key {
-	text := token.Reveal()
-	buf := make([]byte, 0, 24+len(text))
-	buf = binary.BigEndian.AppendUint64(buf, 8)
-	buf = binary.BigEndian.AppendUint64(buf, generation)
-	buf = binary.BigEndian.AppendUint64(buf, uint64(len(text)))
-	return sha256.Sum256(append(buf, text...))
+// keyOf is the key of a token. The issuers, audiences and claims are no part of
+// it: they are the same for all tokens of one Tokens.
+func keyOf(token secret.Secret) key { return digestOf(token.Reveal()) }
+
+// digestOf hashes texts each after its length, so that no two lists of texts are
+// the same bytes (CON-2).
+func digestOf(texts ...string) [sha256.Size]byte {
+	size := 0
+	for _, text := range texts {
+		size += 8 + len(text)
+	}
+	buf := make([]byte, 0, size)
+	for _, text := range texts {
+		buf = append(binary.BigEndian.AppendUint64(buf, uint64(len(text))), text...)
+	}
+	return sha256.Sum256(buf)
 }
 
 // verdicts remembers. Bad tokens have a place of their own, since anybody can make
@@ -96,11 +102,6 @@ func (v *verdicts) put(k key, found verdict) {
 	case isInvalid(found.err):
 		v.bad.Add(k, remembered{found, now.Add(badFor)})
 	}
-}
-
-func (v *verdicts) forget() {
-	v.good.Purge()
-	v.bad.Purge()
 }
 
 func isInvalid(err error) bool { return errors.Is(err, auth.ErrInvalidToken) }

@@ -132,11 +132,16 @@ func (s *tokenSpec) label(_ *document, _ ast.Node, entry int) string {
 
 // nameOf is how messages call a mapping: by its name when it has one.
 func (d *document) nameOf(n ast.Node, noun string, entry int) string {
+	return d.calledBy("name", n, noun, entry)
+}
+
+// calledBy is nameOf where the name stands under another key.
+func (d *document) calledBy(naming string, n ast.Node, noun string, entry int) string {
 	if mapping, ok := n.(*ast.MappingNode); ok {
 		for _, pair := range mapping.Values {
 			key, isKey := pair.Key.(*ast.StringNode)
 			name, isText := d.resolve(pair.Value).(*ast.StringNode)
-			if isKey && isText && key.Value == "name" && strings.TrimSpace(name.Value) != "" {
+			if isKey && isText && key.Value == naming && strings.TrimSpace(name.Value) != "" {
 				return fmt.Sprintf("%s %q", noun, shown(name.Value))
 			}
 		}

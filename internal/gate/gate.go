@@ -56,7 +56,7 @@ func (g *Gate) Check(ctx context.Context, req auth.Request) auth.Decision {
 	rule := rules.Match(req)                     // every request has one; an unknown host: deny
 	who, err := g.whoAsks(ctx, req, rule, rules) // nobody is a value, not an error
 	if err != nil && !rule.Public() {
-		return auth.CannotTell(rule.Name(), err) // fails closed, keeps the session
+		return unasked(rule.Name(), who, err) // fails closed, keeps the session
 	}
 	judgement, by := rule.Judge(req, who.user)
 	g.compare(rules.Shadow, req, who.user, by, judgement)
@@ -72,11 +72,11 @@ type asker struct {
 
 // whoAsks returns who the request comes from: an API client by its token, also
 // beside a session, and otherwise the session. Nobody has the empty identity of
-// the rules. The error is auth.ErrInvalidToken, or means that nobody could tell.
-// On a public rule a token that does not verify is passed over.
+// the rules. The error is auth.ErrInvalidToken, or auth.ErrOtherHost, or means that
+// nobody could tell. On a public rule a token that gives an error is passed over.
 func (g *Gate) whoAsks(ctx context.Context, req auth.Request, rule policy.Governing, rules *Rules) (asker, error) {
 	if rules.Tokens != nil && len(req.Authorization) > 0 {
-		user, identity, found, err := rules.Tokens.Ask(ctx, req.Authorization)
+		user, identity, found, err := rules.Tokens.Ask(ctx, req)
 		if found && (err == nil || !rule.Public()) {
 			return asker{user, identity, true}, err
 		}
@@ -86,6 +86,14 @@ func (g *Gate) whoAsks(ctx context.Context, req auth.Request, rule policy.Govern
 		return asker{identity: rules.Nobody}, err
 	}
 	return asker{user: s.User, identity: s.IdentityBy(rules.Rendering)}, err
+}
+
+// unasked is the decision where no rule is asked, because it is not known who asks
+// or because the token of an API client is not for here.
+func unasked(rule string, who asker, err error) auth.Decision {
+	d := auth.CannotTell(rule, err)
+	d.User = who.user
+	return d
 }
 
 // answer makes the decision of a judgement: the identity to pass on, or where to

@@ -14,6 +14,7 @@ var (
 	noStore      = []string{"no-store"}
 	challenge    = []string{`Bearer realm="doorward"`}
 	invalidToken = []string{`Bearer error="invalid_token"`}
+	invalidBasic = []string{`Basic realm="doorward", Bearer error="invalid_token"`}
 	retryAfter   = []string{"5"}
 	jsonType     = []string{"application/json"}
 	htmlType     = []string{"text/html; charset=utf-8"}
@@ -41,6 +42,9 @@ func status(h http.Header, d auth.Decision, allowed int) int {
 		return http.StatusUnauthorized
 	case auth.BadToken:
 		h["Www-Authenticate"] = invalidToken
+		if d.Basic {
+			h["Www-Authenticate"] = invalidBasic
+		}
 		return http.StatusUnauthorized
 	case auth.Unknown:
 		h["Retry-After"] = retryAfter
