@@ -81,6 +81,9 @@ func (p *Process) Await(ctx context.Context, ready func(context.Context) error) 
 	}
 }
 
+// PID is the process id of the program.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Done is closed when the program has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 

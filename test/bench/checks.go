@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// subject is one kind of check: what is sent to whom, and the answer it has to get.
+type subject struct {
+	name    string
+	server  *server
+	request []byte
+	status  int
+}
+
+// slice is one load on one subject.
+type slice struct {
+	outcome
+	cpu     time.Duration // of the server, for one check
+	mallocs float64       // objects, for one check
+}
+
+// load puts wrk on a subject and looks at what it costs its server.
+func (h *house) load(ctx context.Context, s subject, pinned bool) (slice, error) {
+	var one slice
+	objects, err := s.server.mallocs(ctx)
+	if err != nil {
+		return one, err
+	}
+	before, err := spent(s.server.process.PID())
+	if err != nil {
+		return one, err
+	}
+	if one.outcome, err = h.wrk(ctx, s.server.address, s.request, s.status, pinned); err != nil {
+		return one, fmt.Errorf("%s: %w", s.name, err)
+	}
+	after, err := spent(s.server.process.PID())
+	if err != nil {
+		return one, err
+	}
+	now, err := s.server.mallocs(ctx)
+	one.cpu = (after - before) / time.Duration(one.checks)
+	one.mallocs = (now - objects) / float64(one.checks)
+	return one, err
+}
+
+// lane is what the rounds on one subject came to, and those on the bare handler
+// with the same bytes, each right before.
+type lane struct {
+	subject
+	slices, bare []slice
+}
+
+// compare loads the subjects in turns, each after the bare handler with the same
+// bytes, so that both see the same weather.
+func (h *house) compare(ctx context.Context, bare *server, subjects []subject, pinned bool) ([]*lane, error) {
+	var lanes []*lane
+	for _, s := range subjects {
+		lanes = append(lanes, &lane{subject: s})
+	}
+	for round := range h.rounds + 1 { // the first warms up
+		for _, l := range lanes {
+			floor, err := h.load(ctx, subject{"bare", bare, l.request, 202}, pinned)
+			if err != nil {
+				return nil, err
+			}
+			one, err := h.load(ctx, l.subject, pinned)
+			if err != nil {
+				return nil, err
+			}
+			if round > 0 {
+				l.slices, l.bare = append(l.slices, one), append(l.bare, floor)
+			}
+		}
+		h.say("  round %d of %d", round, h.rounds)
+	}
+	return lanes, nil
+}
+
+// row is a line of the table: reference is what a signed-in page load costs the
+// bare handler.
+func (l *lane) row(reference time.Duration) string {
+	cpu := func(s slice) float64 { return s.cpu.Seconds() * 1e6 }
+	same := ratios(l.slices, l.bare, cpu)
+	mine := median(each(l.slices, cpu))
+	return fmt.Sprintf("| %s | %.1f | %.2f | %s | %.0f | %+.1f | %s | %s | %s |\n",
+		l.name, mine, mine/(reference.Seconds()*1e6), same,
+		median(each(l.slices, func(s slice) float64 { return s.mallocs })),
+		median(each(l.slices, func(s slice) float64 { return s.mallocs }))-median(each(l.bare, func(s slice) float64 { return s.mallocs })),
+		thousands(median(each(l.slices, func(s slice) float64 { return s.rate }))),
+		milliseconds(median(each(l.slices, func(s slice) float64 { return s.p50.Seconds() }))),
+		milliseconds(median(each(l.slices, func(s slice) float64 { return s.p99.Seconds() }))))
+}
+
+const checksHead = "| check | CPU, µs | to a bare page load | to bare, same bytes | objects | more than bare | checks/s | p50, ms | p99, ms |\n" +
+	"|---|---|---|---|---|---|---|---|---|\n"
+
+// table shows lanes; the first is the bare handler on a page load.
+func table(lanes []*lane) string {
+	var b strings.Builder
+	b.WriteString(checksHead)
+	reference := time.Duration(median(each(lanes[0].slices, func(s slice) float64 { return float64(s.cpu) })))
+	for _, l := range lanes {
+		b.WriteString(l.row(reference))
+	}
+	return b.String()
+}
+
+// subjects starts what the checks are about.
+func (h *house) subjects(ctx context.Context, bare *server, pinned bool) ([]subject, error) {
+	d, err := h.doorward(ctx, houseRules+h.tokens(), nil, pinned)
+	if err != nil {
+		return nil, err
+	}
+	cookie, err := h.signIn(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	const app = "https://app.bench.test/dashboards/team/42?from=now-6h&to=now"
+	token := h.accessToken("ada")
+	envoy := question{endpoint: "/auth/envoy/dashboards/team/42?from=now-6h&to=now", host: "app.bench.test", cookie: cookie}
+	fetch := page(app, "")
+	fetch.script = true
+	recipe, err := h.asNginx(ctx, app, cookie)
+	if err != nil {
+		return nil, err
+	}
+	return []subject{
+		{"bare `net/http` handler, page load", bare, page(app, cookie).bytes(), 202},
+		{"cookie, page load", d, page(app, cookie).bytes(), 202},
+		{"cookie, as `deploy/nginx` asks", d, recipe, 202},
+		{"cookie, Envoy over HTTP", d, envoy.bytes(), 200},
+		{"bearer token seen before", d, question{endpoint: "/auth/nginx", host: "doorward", url: app, bearer: token, script: true}.bytes(), 202},
+		{"public rule, signed in", d, page("https://app.bench.test/static/app.css", cookie).bytes(), 202},
+		{"public rule, nobody", d, page("https://app.bench.test/static/app.css", "").bytes(), 202},
+		{"401 to a script", d, fetch.bytes(), 401},
+		{"401 with the address of the sign-in", d, page(app, "").bytes(), 401},
+		{"403, with its line in the log", d, page("https://closed.bench.test/papers", cookie).bytes(), 403},
+	}, nil
+}
+
+// measureChecks is the main table: each kind of check on one core.
+func measureChecks(ctx context.Context, h *house) (string, error) {
+	defer h.stopAll()
+	if err := pin(true); err != nil {
+		return "", err
+	}
+	return h.checks(ctx, true)
+}
+
+func (h *house) checks(ctx context.Context, pinned bool) (string, error) {
+	bare, err := h.bareServer(ctx, pinned)
+	if err != nil {
+		return "", err
+	}
+	subjects, err := h.subjects(ctx, bare, pinned)
+	if err != nil {
+		return "", err
+	}
+	lanes, err := h.compare(ctx, bare, subjects, pinned)
+	if err != nil {
+		return "", err
+	}
+	return table(lanes), nil
+}
+
+// measureUnpinned is the same with both cores for everybody.
+func measureUnpinned(ctx context.Context, h *house) (string, error) {
+	defer h.stopAll()
+	if err := pin(false); err != nil {
+		return "", err
+	}
+	return h.checks(ctx, false)
+}
+
+// accessToken is a token of the provider for an API client, good for a day.
+func (h *house) accessToken(id string) string {
+	return h.provider.AccessToken("RS256", nil, map[string]any{"jti": id, "exp": time.Now().Add(24 * time.Hour).Unix()})
+}

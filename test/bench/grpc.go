@@ -1,0 +1,5 @@
+package main
+
+import "context"
+
+func measureGRPC(context.Context, *house) (string, error) { return "", nil }
