@@ -8,10 +8,10 @@ TOOLS := $(CURDIR)/.tools/bin
 BINARY ?= bin/doorward
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint fuzz bench image clean
+.PHONY: help demo test build lint fuzz bench microbench image clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
 demo: ## try it: Dex, GATEWAY=nginx|traefik|caddy|envoy|haproxy, an app and Doorward; CHECK=1 signs in by itself
 	@cd test && go run ./demo -gateway $(GATEWAY) $(if $(CHECK),-check)
@@ -45,8 +45,11 @@ fuzz: ## every fuzz target of internal/ for FUZZTIME each
 	done; \
 	test $$found -gt 0 || { echo "no fuzz target found"; exit 1; }
 
-bench: ## the benchmarks of every package
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## what a check costs, beside a bare handler; BENCH_ONLY=checks,nginx for some of it, BENCH_PEER for others beside it
+	@cd test && go run ./tools bench && go run ./bench
+
+microbench: ## the benchmarks of every package, as benchstat reads them
+	go test -run '^$$' -bench . -benchmem $(if $(COUNT),-count $(COUNT)) ./...
 
 image: ## a container image, with docker or podman
 	@for engine in docker podman; do \

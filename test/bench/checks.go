@@ -33,7 +33,7 @@ func (h *house) load(ctx context.Context, s subject, pinned bool) (slice, error)
 	if err != nil {
 		return one, err
 	}
-	if one.outcome, err = h.wrk(ctx, s.server.address, s.request, s.status, pinned); err != nil {
+	if one.outcome, err = h.wrk(ctx, s, pinned); err != nil {
 		return one, fmt.Errorf("%s: %w", s.name, err)
 	}
 	after, err := spent(s.server.process.PID())
@@ -60,7 +60,7 @@ func (h *house) compare(ctx context.Context, bare *server, subjects []subject, p
 	for _, s := range subjects {
 		lanes = append(lanes, &lane{subject: s})
 	}
-	for round := range h.rounds + 1 { // the first warms up
+	for round := range h.turns() {
 		for _, l := range lanes {
 			floor, err := h.load(ctx, subject{"bare", bare, l.request, 202}, pinned)
 			if err != nil {
@@ -70,11 +70,11 @@ func (h *house) compare(ctx context.Context, bare *server, subjects []subject, p
 			if err != nil {
 				return nil, err
 			}
-			if round > 0 {
+			if round >= h.warmUps {
 				l.slices, l.bare = append(l.slices, one), append(l.bare, floor)
 			}
 		}
-		h.say("  round %d of %d", round, h.rounds)
+		h.say("  round %d of %d", round+1, h.turns())
 	}
 	return lanes, nil
 }
@@ -158,6 +158,13 @@ func (h *house) checks(ctx context.Context, pinned bool) (string, error) {
 	subjects, err := h.subjects(ctx, bare, pinned)
 	if err != nil {
 		return "", err
+	}
+	for _, p := range h.peers {
+		s, err := h.peerSubject(ctx, p)
+		if err != nil {
+			return "", err
+		}
+		subjects = append(subjects, s)
 	}
 	lanes, err := h.compare(ctx, bare, subjects, pinned)
 	if err != nil {

@@ -47,13 +47,13 @@ func measureGrowth(ctx context.Context, h *house) (string, error) {
 
 // grow loads variants in turns.
 func (h *house) grow(ctx context.Context, variants []*variant) error {
-	for round := range h.rounds + 1 {
+	for round := range h.turns() {
 		for _, v := range variants {
 			one, err := h.flooded(ctx, v.server, http.StatusAccepted, v.requests, 0, h.slice)
 			if err != nil {
 				return fmt.Errorf("%s: %w", v.name, err)
 			}
-			if round > 0 {
+			if round >= h.warmUps {
 				v.slices = append(v.slices, one)
 			}
 		}

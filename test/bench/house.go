@@ -84,7 +84,7 @@ func (h *house) stopAll() {
 }
 
 func (h *house) say(format string, args ...any) {
-	if h.verbose {
+	if !h.smoke {
 		fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
 	}
 }

@@ -59,15 +59,18 @@ func run(ctx context.Context) error {
 // options say how much to measure.
 type options struct {
 	rounds  int
+	warmUps int           // rounds before these
 	slice   time.Duration // of one load on one subject
 	only    map[string]bool
 	peers   []peer
 	smoke   bool // as little as shows that all of it works
-	verbose bool
 }
 
+// turns are all rounds, those that warm up included.
+func (o options) turns() int { return o.warmUps + o.rounds }
+
 func readOptions(env func(string) string) (options, error) {
-	opts := options{rounds: 9, slice: time.Second, verbose: true}
+	opts := options{rounds: 9, warmUps: 1, slice: time.Second}
 	var errs []error
 	number := func(name string, set func(int)) {
 		text := env(name)

@@ -81,13 +81,13 @@ func measurePace(ctx context.Context, h *house) (string, error) {
 		return "", err
 	}
 	outcomes := make([][]outcome, len(all))
-	for round := range h.rounds + 1 {
+	for round := range h.turns() {
 		for i, s := range all {
 			o, err := pace(ctx, s.server.address, s.status, s.request, 2*h.slice)
 			if err != nil {
 				return "", fmt.Errorf("%s: %w", s.name, err)
 			}
-			if round > 0 {
+			if round >= h.warmUps {
 				outcomes[i] = append(outcomes[i], o)
 			}
 		}

@@ -34,13 +34,16 @@ f:close()
 request = function() return bytes end
 `
 
-// wrk puts load on a server for a while. Every answer must have the status.
-func (h *house) wrk(ctx context.Context, address string, request []byte, status int, pinned bool) (outcome, error) {
-	if err := probe(ctx, address, request, status); err != nil {
+// wrk puts load on a subject for a while. Every answer must have its status.
+func (h *house) wrk(ctx context.Context, s subject, pinned bool) (outcome, error) {
+	if err := probe(ctx, s.server.address, s.request, s.status); err != nil {
 		return outcome{}, err
 	}
+	if h.smoke {
+		return flood(ctx, s.server.address, s.status, always(s.request), 20*connections, 0)
+	}
 	file := filepath.Join(h.dir, "request")
-	if err := os.WriteFile(file, request, 0o600); err != nil {
+	if err := os.WriteFile(file, s.request, 0o600); err != nil {
 		return outcome{}, err
 	}
 	lua := filepath.Join(h.dir, "request.lua")
@@ -49,7 +52,7 @@ func (h *house) wrk(ctx context.Context, address string, request []byte, status 
 	}
 	args := []string{
 		"wrk", "-t1", "-c" + strconv.Itoa(connections), "-d" + strconv.Itoa(int(h.slice.Seconds())) + "s",
-		"--latency", "-s", lua, "http://" + address + "/",
+		"--latency", "-s", lua, "http://" + s.server.address + "/",
 	}
 	if pinned {
 		args = append([]string{"taskset", "-c", strconv.Itoa(loadCore)}, args...)
@@ -60,7 +63,7 @@ func (h *house) wrk(ctx context.Context, address string, request []byte, status 
 	if err != nil {
 		return outcome{}, fmt.Errorf("wrk: %w\n%s", err, output)
 	}
-	return readWrk(output, status)
+	return readWrk(output, s.status)
 }
 
 var (

