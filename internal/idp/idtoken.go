@@ -21,10 +21,12 @@ const skew = 60 * time.Second
 // the answer that it comes with, which has a time limit.
 const maxDelivery = totalTimeout + 20*time.Second
 
-// expected is what the ID token of a login is compared with besides the
-// configuration.
+// expected is what an ID token is compared with besides the configuration: at a
+// login the nonce, and at a refresh, where a nonce is neither needed nor known any
+// more, the subject of the login (OpenID Connect Core 12.2).
 type expected struct {
 	nonce       string
+	refreshOf   string
 	accessToken string
 }
 
@@ -35,6 +37,7 @@ type idToken struct {
 	sessionID string
 	acr       string
 	authTime  time.Time
+	lifetime  time.Duration // from iat to exp
 }
 
 // verifyIDToken checks an ID token as OpenID Connect Core 3.1.3.7 asks, and
@@ -62,7 +65,7 @@ func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw string
 		return idToken{}, invalid(ReasonClaims, "the ID token: %w", err)
 	}
 	for _, check := range []func(claims) error{
-		p.checkIssuer, p.checkAudience, p.checkTimes, checkSubject, want.checkNonce,
+		p.checkIssuer, p.checkAudience, p.checkTimes, checkSubject, want.checkOrigin,
 		func(c claims) error { return want.checkAccessHash(c, head.alg) },
 		func(c claims) error { return p.kind.vouch(p, c) },
 	} {
@@ -169,7 +172,14 @@ func checkSubject(c claims) error {
 	return nil
 }
 
-func (w expected) checkNonce(c claims) error {
+// checkOrigin makes sure that the token belongs to the login.
+func (w expected) checkOrigin(c claims) error {
+	if w.refreshOf != "" {
+		if subject, err := c.text("sub"); err != nil || subject != w.refreshOf {
+			return invalid(ReasonSubject, "the refreshed ID token is not of the subject of the login")
+		}
+		return nil
+	}
 	nonce, err := c.text("nonce")
 	if err != nil || !secret.Secret(w.nonce).Equal(secret.Secret(nonce)) {
 		return invalid(ReasonNonce, "the nonce is not that of the flow")
@@ -222,5 +232,8 @@ func readIDToken(c claims) (idToken, error) {
 	if id.acr, err = c.text("acr"); err != nil {
 		return idToken{}, invalid(ReasonClaims, "%w", err)
 	}
+	expiry, _ := c.date("exp") // both were checked
+	issued, _ := c.date("iat")
+	id.lifetime = max(expiry.Sub(issued), 0)
 	return id, nil
 }

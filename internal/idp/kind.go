@@ -2,6 +2,7 @@ package idp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/doorward/doorward/internal/secret"
@@ -51,6 +52,11 @@ type knowledge struct {
 	// groupsUnknown is true when the provider could not be asked for the groups:
 	// the user may be in any.
 	groupsUnknown bool
+
+	// refused is true when the provider does not tell what it was asked for, so
+	// that claims are missing. A login goes on without them: what is not claimed
+	// admits nobody.
+	refused bool
 }
 
 // kindOf returns the kind of a configured type.
@@ -91,10 +97,15 @@ func (general) gather(ctx context.Context, p *Provider, meta *metadata, id idTok
 	found := knowledge{subject: id.subject, sources: []claims{id.claims}}
 	if meta.userinfoURL != "" && p.lacks(found.sources) {
 		info, err := p.userinfo(ctx, meta, id, access)
-		if err != nil {
+		switch {
+		case errors.Is(err, errUserinfoRefused):
+			p.log.Warn("the userinfo endpoint refused, and claims are missing", "cause", err, "subject", id.subject)
+			found.refused = true
+		case err != nil:
 			return knowledge{}, err
+		default:
+			found.sources = append(found.sources, info)
 		}
-		found.sources = append(found.sources, info)
 	}
 	if p.lacks(found.sources) {
 		if c := p.accessClaims(ctx, id, access); c != nil {

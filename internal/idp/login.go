@@ -36,6 +36,9 @@ type Login struct {
 	User      auth.User
 	Tokens    auth.Tokens
 	SessionID string // sid, the provider's name of its session; "" when it gave none
+
+	// Stale is set by Refresh alone: some of User is as it was before.
+	Stale bool
 }
 
 // AuthURL returns where to send the browser: the authorization request of f
@@ -133,6 +136,7 @@ func (p *Provider) Login(ctx context.Context, f Flow, cb Callback, redirectURI s
 	if err != nil {
 		return Login{}, err
 	}
+	tokens.IDExpiry = p.ends(id)
 	return Login{User: user, Tokens: tokens, SessionID: id.sessionID}, nil
 }
 

@@ -25,6 +25,11 @@ func (p *Provider) user(ctx context.Context, meta *metadata, id idToken, access 
 	if err != nil {
 		return auth.User{}, err
 	}
+	return p.userOf(id, known)
+}
+
+// userOf makes the user out of what was found out.
+func (p *Provider) userOf(id idToken, known knowledge) (auth.User, error) {
 	name, err := p.userID(known.sources)
 	if err != nil {
 		return auth.User{}, err

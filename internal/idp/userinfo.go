@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"mime"
 	"slices"
 
@@ -11,17 +12,18 @@ import (
 
 const partUserinfo = "userinfo"
 
+// errUserinfoRefused says that the endpoint answers, and not to this access token.
+var errUserinfoRefused = errors.New("idp: the userinfo endpoint refused")
+
 // userinfo asks the provider for the claims about the user of an access token
-// (OpenID Connect Core 5.3). A provider that refuses with a 4xx status gives
-// none: nothing is claimed, so nothing is admitted by it. The answer must be of
-// the ID token's subject.
+// (OpenID Connect Core 5.3). A refusal with a 4xx status is errUserinfoRefused.
+// The answer must be of the ID token's subject.
 func (p *Provider) userinfo(ctx context.Context, meta *metadata, id idToken, access secret.Secret) (claims, error) {
 	answer, err := get(ctx, p.client, meta.userinfoURL, access.Reveal())
 	var status *statusError
 	switch {
 	case errors.As(err, &status) && !transient(status.status) && status.status >= 400:
-		p.log.Warn("the userinfo endpoint refused, and claims are missing", "cause", err, "subject", id.subject)
-		return claims{}, nil
+		return nil, fmt.Errorf("%w: it %w", errUserinfoRefused, status)
 	case errors.As(err, &status) && !transient(status.status):
 		return nil, invalid(ReasonUserinfo, "the userinfo endpoint %w", err)
 	case errors.Is(err, errBodyTooLarge):

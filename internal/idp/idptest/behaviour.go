@@ -33,6 +33,14 @@ type Behaviour struct {
 	// OmitIss leaves iss (RFC 9207) out of the redirect and of the metadata.
 	OmitIss bool
 
+	// TokenLifetime is that of access and ID tokens; 0 is five minutes.
+	TokenLifetime time.Duration
+	// SteadyRefreshToken leaves refresh tokens as they are. Otherwise each is
+	// replaced when it is used, and all of its login end when one is used twice.
+	SteadyRefreshToken bool
+	// RefreshError answers every refresh with this OAuth error.
+	RefreshError string
+
 	// Discovery changes the metadata.
 	Discovery func(doc map[string]any)
 	// Authorize changes the parameters of the redirect back, as they are for the

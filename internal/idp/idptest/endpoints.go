@@ -1,6 +1,7 @@
 package idptest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"maps"
@@ -17,6 +18,7 @@ type grant struct {
 	challenge   string
 	nonce       string
 	scope       string
+	loggedIn    int64 // Unix seconds
 }
 
 func (p *Provider) handler(stopping <-chan struct{}) http.Handler {
@@ -41,8 +43,15 @@ func (p *Provider) misbehave(endpoint Endpoint, stopping <-chan struct{}, serve 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		p.requests[endpoint]++
+		p.now[endpoint]++
+		p.most[endpoint] = max(p.most[endpoint], p.now[endpoint])
 		delay, status, handler := p.behaviour.Delay[endpoint], p.behaviour.Fail[endpoint], p.behaviour.Handle[endpoint]
 		p.mu.Unlock()
+		defer func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.now[endpoint]--
+		}()
 		if delay > 0 {
 			timer := time.NewTimer(delay)
 			defer timer.Stop()
@@ -179,7 +188,8 @@ func (p *Provider) newCode(request url.Values) string {
 	return code
 }
 
-// serveToken redeems a code, once and also when the rest of the request is wrong.
+// serveToken redeems a refresh token, or a code, once and also when the rest of
+// the request is wrong.
 func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 	issuer := p.Issuer()
 	p.mu.Lock()
@@ -192,6 +202,10 @@ func (p *Provider) serveToken(w http.ResponseWriter, r *http.Request) {
 	p.secrets = appendNonEmpty(p.secrets, form.Get("code_verifier"))
 	if !p.authenticated(r) {
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
+		return
+	}
+	if form.Get("grant_type") == "refresh_token" {
+		p.refresh(w, form, issuer)
 		return
 	}
 	if form.Get("grant_type") != "authorization_code" {
@@ -229,21 +243,38 @@ func (p *Provider) authenticated(r *http.Request) bool {
 	}
 }
 
+// tokens are the answer of the token endpoint to a code.
 func (p *Provider) tokens(g grant, issuer string) map[string]any {
+	g.loggedIn = time.Now().Unix()
+	answer := p.answer(g, issuer)
+	g.nonce = ""
+	answer["refresh_token"] = p.newFamily(g)
+	p.change(answer)
+	return answer
+}
+
+// answer holds an access token and an ID token.
+func (p *Provider) answer(g grant, issuer string) map[string]any {
 	access := p.secret("access")
 	p.access[access] = maps.Clone(p.behaviour.User)
-	answer := map[string]any{
-		"access_token":  access,
-		"token_type":    "Bearer",
-		"expires_in":    300,
-		"refresh_token": p.secret("refresh"),
-		"scope":         g.scope,
-		"id_token":      p.idToken(g, issuer, access),
+	return map[string]any{
+		"access_token": access,
+		"token_type":   "Bearer",
+		"expires_in":   int(p.lifetime().Seconds()),
+		"scope":        g.scope,
+		"id_token":     p.idToken(g, issuer, access),
 	}
+}
+
+func (p *Provider) change(answer map[string]any) {
 	if change := p.behaviour.TokenAnswer; change != nil {
 		change(answer)
 	}
-	return answer
+}
+
+// lifetime is that of access and ID tokens.
+func (p *Provider) lifetime() time.Duration {
+	return cmp.Or(p.behaviour.TokenLifetime, 5*time.Minute)
 }
 
 func (p *Provider) idToken(g grant, issuer, access string) string {
@@ -254,9 +285,12 @@ func (p *Provider) idToken(g grant, issuer, access string) string {
 		delete(claims, name)
 	}
 	maps.Copy(claims, map[string]any{
-		"iss": issuer, "aud": p.ClientID, "iat": now, "exp": now + 300, "auth_time": now, "nonce": g.nonce,
-		"sid": "provider-session", "at_hash": encode(hash[:16]),
+		"iss": issuer, "aud": p.ClientID, "iat": now, "exp": now + int64(p.lifetime().Seconds()),
+		"auth_time": g.loggedIn, "nonce": g.nonce, "sid": "provider-session", "at_hash": encode(hash[:16]),
 	})
+	if g.nonce == "" {
+		delete(claims, "nonce")
+	}
 	algorithm := p.behaviour.Algorithm
 	if algorithm == "" {
 		algorithm = "RS256"

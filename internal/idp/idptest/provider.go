@@ -66,6 +66,10 @@ type Provider struct {
 	access    map[string]map[string]any // access token to the user's claims
 	secrets   []string
 	requests  map[Endpoint]int
+	now, most map[Endpoint]int // requests being answered, and the most at one time
+
+	families           map[string]*family // by each of their refresh tokens
+	refreshed, refused int
 
 	addr     string
 	server   *http.Server
@@ -85,6 +89,9 @@ func Unstarted() *Provider {
 		pushed:       map[string]url.Values{},
 		access:       map[string]map[string]any{},
 		requests:     map[Endpoint]int{},
+		now:          map[Endpoint]int{},
+		most:         map[Endpoint]int{},
+		families:     map[string]*family{},
 	}
 }
 
