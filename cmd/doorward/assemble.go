@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc/credentials"
@@ -29,16 +28,16 @@ type process struct {
 	admin     *server.Admin
 	envoy     *extauthz.Server
 	providers idp.Providers
-	clients   *clients // of the configuration in force; only govern looks at it
+	clients   *clients       // of the configuration in force; only the reloading looks at it
+	refused   []config.Token // of the configuration that could not be put in force last
 	log       *slog.Logger
 }
 
 // assemble makes the parts of a configuration. It touches no network.
 func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	metrics := telemetry.NewMetrics(versionText())
-	for _, option := range cfg.Insecure() {
-		name, _, _ := strings.Cut(option, ":")
-		metrics.Insecure(name)
+	for _, weakness := range cfg.Insecure() {
+		metrics.Insecure(weakness.Variable)
 	}
 	providers, err := newProviders(cfg.Providers, log)
 	if err != nil {

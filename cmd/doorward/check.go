@@ -30,8 +30,8 @@ func newCheck() *cobra.Command {
 			if _, err := newClients(cfg, nil, nil, nil, renderer(cfg).Render, slog.New(slog.DiscardHandler)); err != nil {
 				return err
 			}
-			for _, line := range cfg.Insecure() {
-				fmt.Fprintf(cmd.ErrOrStderr(), "doorward: insecure: %s\n", line)
+			for _, weakness := range cfg.Insecure() {
+				fmt.Fprintf(cmd.ErrOrStderr(), "doorward: insecure: %s\n", weakness)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "configuration is good")
 			summarize(cmd.OutOrStdout(), cfg)

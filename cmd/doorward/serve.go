@@ -132,8 +132,8 @@ func (p *process) announce(cfg *config.Config, warnings []string, parts []part) 
 	for _, warning := range warnings {
 		p.log.Warn(warning, "event", "configuration")
 	}
-	for _, option := range cfg.Insecure() {
-		p.log.Warn(option, "event", "insecure")
+	for _, weakness := range cfg.Insecure() {
+		p.log.Warn(weakness.String(), "event", "insecure")
 	}
 	line := p.log.With("event", "start", "version", versionText())
 	for _, part := range parts {

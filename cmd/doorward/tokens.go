@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +26,7 @@ type keeper interface {
 type clients struct {
 	tokens    *bearer.Tokens // nil: the Authorization header means nothing
 	keys      *bearer.Keyring
+	files     map[string]digest // of keys, and what they held
 	verifiers []entry
 
 	// What tokens, apart from keys, are made of besides the verifiers.
@@ -38,7 +38,7 @@ type clients struct {
 type entry struct {
 	keeper
 	token config.Token // without its line
-	ca    [sha256.Size]byte
+	ca    digest
 }
 
 // newClients makes the clients of a configuration. claims are those that rules and
@@ -55,11 +55,11 @@ func newClients(cfg *config.Config, before *clients, providers idp.Providers, cl
 	if err := c.verify(cfg, before, providers, log); err != nil {
 		return nil, err
 	}
-	keys, err := apiKeys(cfg, claims)
+	keys, err := c.readKeys(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if keys != nil {
+	if len(c.files) > 0 {
 		c.keys = bearer.NewKeyring(keys, before.keys, time.Now)
 	}
 	if before.tokens != nil && c.verifiesAs(before) {
@@ -84,7 +84,7 @@ func (c *clients) verify(cfg *config.Config, before *clients, providers idp.Prov
 		if t.KeysFile != "" {
 			continue
 		}
-		v := entry{token: t, ca: digest(t.CAFile)}
+		v := entry{token: t, ca: digestOf(t.CAFile)}
 		v.token.Line = 0
 		same := func(old entry) bool { return old.ca == v.ca && reflect.DeepEqual(old.token, v.token) }
 		if i := slices.IndexFunc(before.verifiers, same); i >= 0 {
@@ -140,28 +140,26 @@ func newVerifier(t config.Token, providers idp.Providers, log *slog.Logger) (kee
 // nobody else's.
 const keyIssuer = "doorward:api-keys"
 
-// apiKeys reads the files of API keys; nil when there are none. The error lists
-// every mistake of all files.
-func apiKeys(cfg *config.Config, claims []string) ([]bearer.APIKey, error) {
+// readKeys reads the files of API keys. The error lists every mistake of all.
+func (c *clients) readKeys(cfg *config.Config) ([]bearer.APIKey, error) {
 	var keys []bearer.APIKey
 	var mistakes []error
-	files := map[string]string{} // by id
+	found := map[string]string{} // the file that has a key, by id
+	c.files = map[string]digest{}
 	for _, t := range cfg.Tokens {
-		if t.KeysFile == "" {
+		if _, again := c.files[t.KeysFile]; t.KeysFile == "" || again {
 			continue
 		}
-		if keys == nil {
-			keys = []bearer.APIKey{}
-		}
+		c.files[t.KeysFile] = digestOf(t.KeysFile) // before it is read: what is written meanwhile is a change
 		read, err := config.ReadKeys(t.KeysFile)
 		mistakes = append(mistakes, err)
 		for _, k := range read {
 			hash, err := checkKey(t.KeysFile, k)
-			if other := files[k.ID]; err == nil && other != "" {
+			if other := found[k.ID]; err == nil && other != "" {
 				err = fmt.Errorf("%s:%d: key %q: its id is that of a key in %s", t.KeysFile, k.Line, k.Owner, other)
 			}
-			mistakes, files[k.ID] = append(mistakes, err), t.KeysFile
-			keys = append(keys, bearer.APIKey{User: owner(k, claims), Hosts: k.Hosts, Expires: k.Expires, Hash: hash})
+			mistakes, found[k.ID] = append(mistakes, err), t.KeysFile
+			keys = append(keys, bearer.APIKey{User: owner(k, c.claims), Hosts: k.Hosts, Expires: k.Expires, Hash: hash})
 		}
 	}
 	if err := errors.Join(mistakes...); err != nil {

@@ -3,8 +3,8 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -66,6 +66,9 @@ type Config struct {
 	Rules   []Rule
 	Tokens  []Token
 	Headers []Header
+
+	// FileDigest is the SHA-256 of what File held when it was read.
+	FileDigest [sha256.Size]byte
 }
 
 // Load reads the environment and the files that it names. The warnings are for
@@ -218,22 +221,29 @@ func (c *Config) Hosts() []string {
 	return hosts
 }
 
-// Insecure lists the options that weaken security and are on, a line each, for
-// the log at start (CFG-2).
-func (c *Config) Insecure() []string {
-	var lines []string
+// Weakness is an option that weakens security and is on.
+type Weakness struct {
+	Variable string // that switches it on, for every provider by the name of the one of the environment
+	Text     string // what it means
+}
+
+func (w Weakness) String() string { return w.Variable + ": " + w.Text }
+
+// Insecure lists the options that weaken security and are on, for the log at start
+// (CFG-2).
+func (c *Config) Insecure() []Weakness {
+	var on []Weakness
 	for _, option := range []struct {
-		on   bool
-		name string
-		text string
+		on bool
+		Weakness
 	}{
-		{c.CookieInsecure, "DOORWARD_COOKIE_INSECURE", "cookies travel over plain http and lose their __Host- or __Secure- prefix"},
-		{slices.ContainsFunc(c.Providers, func(p Provider) bool { return p.InsecureSkipTLSVerify }), "DOORWARD_OIDC_INSECURE_SKIP_TLS_VERIFY", "whoever is on the way to the provider can sign in as anybody"},
-		{slices.ContainsFunc(c.Providers, func(p Provider) bool { return p.InsecureAllowUnverifiedEmail }), "DOORWARD_OIDC_INSECURE_ALLOW_UNVERIFIED_EMAIL", "e-mail addresses are believed that the provider has not verified"},
+		{c.CookieInsecure, Weakness{"DOORWARD_COOKIE_INSECURE", "cookies travel over plain http and lose their __Host- or __Secure- prefix"}},
+		{slices.ContainsFunc(c.Providers, func(p Provider) bool { return p.InsecureSkipTLSVerify }), Weakness{"DOORWARD_OIDC_INSECURE_SKIP_TLS_VERIFY", "whoever is on the way to the provider can sign in as anybody"}},
+		{slices.ContainsFunc(c.Providers, func(p Provider) bool { return p.InsecureAllowUnverifiedEmail }), Weakness{"DOORWARD_OIDC_INSECURE_ALLOW_UNVERIFIED_EMAIL", "e-mail addresses are believed that the provider has not verified"}},
 	} {
 		if option.on {
-			lines = append(lines, fmt.Sprintf("%s: %s", option.name, option.text))
+			on = append(on, option.Weakness)
 		}
 	}
-	return lines
+	return on
 }

@@ -237,9 +237,8 @@ func TestInsecure(t *testing.T) {
 		"OIDC_INSECURE_SKIP_TLS_VERIFY": "true", "OIDC_INSECURE_ALLOW_UNVERIFIED_EMAIL": "true",
 	}).Insecure()
 	var listed []string
-	for _, line := range got {
-		name, _, _ := strings.Cut(line, ":")
-		listed = append(listed, name)
+	for _, weakness := range got {
+		listed = append(listed, weakness.Variable)
 	}
 	var known []string
 	for _, v := range config.Variables() {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 type document struct {
 	name   string // as messages show it
 	source string
+	digest [sha256.Size]byte // of the file as it is
 	lines  []string
 	root   ast.Node
 

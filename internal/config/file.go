@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"os"
 	"reflect"
 	"slices"
@@ -58,7 +59,7 @@ func open(path string) (*document, *fileSpec) {
 		d.mistake(place{}, "cannot read %s: %v", shownPath(path), err)
 		return d, nil
 	}
-	d.source = string(content)
+	d.source, d.digest = string(content), sha256.Sum256(content)
 	return d, d.spec()
 }
 
@@ -138,6 +139,7 @@ func (s *fileSpec) enforces() bool {
 // settle puts the rules, tokens and headers of the file into c, whose other
 // parts are complete.
 func (d *document) settle(s *fileSpec, c *Config) {
+	c.FileDigest = d.digest
 	if s == nil {
 		return
 	}

@@ -67,6 +67,9 @@ func (a *Admin) ready(w http.ResponseWriter, _ *http.Request) {
 	if mistake := a.stale.Load(); mistake != nil {
 		lines = append(lines, "configuration file, an older one is in force: "+*mistake)
 	}
+	for i, line := range lines {
+		lines[i] = strings.ReplaceAll(line, "\n", "; ") // a file may have several mistakes, and an error several causes
+	}
 	if len(lines) == 0 {
 		lines = append(lines, "ok")
 	}

@@ -28,8 +28,8 @@ func TestReady(t *testing.T) {
 	if status, body := ask("/readyz"); status != http.StatusOK || body != "ok\n" {
 		t.Errorf("after it: %d %q", status, body)
 	}
-	admin.Stale("rules.yaml:3:1: nonsense")
-	if status, body := ask("/readyz"); status != http.StatusOK || !strings.Contains(body, "rules.yaml:3:1") {
+	admin.Stale("rules.yaml:3:1: nonsense\nrules.yaml:4:1: more of it")
+	if status, body := ask("/readyz"); status != http.StatusOK || !strings.HasSuffix(body, ": rules.yaml:3:1: nonsense; rules.yaml:4:1: more of it\n") || strings.Count(body, "\n") != 1 {
 		t.Errorf("L18 with a file that has mistakes: %d %q", status, body)
 	}
 	admin.Stale("")
