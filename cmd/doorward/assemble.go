@@ -55,7 +55,7 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 		Sessions: sessions, Sites: sites(cfg),
 		StartPath: cfg.PathPrefix + "/start", Log: log, Metrics: metrics,
 	}
-	settings := gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus}
+	settings := gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus, Reasons: cfg.ReasonHeader}
 	main := &server.Server{
 		Gate: g, Gateway: settings, Sessions: sessions, Flows: flows, Providers: providers, Sites: sites(cfg),
 		Redirects: redirects(cfg), Pages: look, Log: log, Metrics: metrics,

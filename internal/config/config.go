@@ -54,6 +54,7 @@ type Config struct {
 	PassAccessToken bool
 	PassIDToken     bool
 	AllowStatus     int // 200 or 202
+	ReasonHeader    bool
 
 	LogLevel      slog.Level
 	LogFormat     string // "json" or "text"
@@ -194,6 +195,7 @@ func (r *reader) answers(s *spec, c *Config) {
 	}
 	c.PassAccessToken = r.boolean("DOORWARD_PASS_ACCESS_TOKEN", s.PassAccessToken)
 	c.PassIDToken = r.boolean("DOORWARD_PASS_ID_TOKEN", s.PassIDToken)
+	c.ReasonHeader = r.boolean("DOORWARD_REASON_HEADER", s.ReasonHeader)
 	c.AllowStatus = 202
 	if r.oneOf("DOORWARD_ALLOW_STATUS", s.AllowStatus, "200", "202") == "200" {
 		c.AllowStatus = 200

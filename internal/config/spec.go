@@ -43,6 +43,7 @@ type spec struct {
 	PassAccessToken string `split_words:"true" default:"false" desc:"the access token as X-Auth-Request-Access-Token"`
 	PassIDToken     string `split_words:"true" default:"false" desc:"the ID token as Authorization: Bearer"`
 	AllowStatus     string `split_words:"true" default:"202" desc:"status of an allow; 200 for auth-keepalive of ingress-nginx"`
+	ReasonHeader    string `split_words:"true" default:"false" desc:"X-Doorward-Reason on whatever does not pass, with the code of the reason"`
 
 	LogLevel      string `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	LogFormat     string `split_words:"true" default:"json" desc:"json or text"`

@@ -286,7 +286,7 @@ func TestHeaderBlock(t *testing.T) {
 	for name, req := range requests {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				gateway.Original{}.Answer(w, req, g.Check(r.Context(), req))
+				gateway.Original{Settings: gateway.Settings{Reasons: true}}.Answer(w, req, g.Check(r.Context(), req))
 			}))
 			defer server.Close()
 			block := headerBlock(t, server.Listener.Addr().String())

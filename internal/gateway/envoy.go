@@ -66,6 +66,7 @@ func (e Envoy) scheme(h http.Header, host string) (string, error) {
 
 // Answer implements Dialect.
 func (e Envoy) Answer(w http.ResponseWriter, req auth.Request, d auth.Decision) {
+	e.explain(w.Header(), d)
 	code, body := e.answer(w.Header(), req, d, http.StatusOK)
 	send(w, code, body)
 }

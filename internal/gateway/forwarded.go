@@ -62,6 +62,7 @@ func webScheme(proto string) string {
 
 // Answer implements Dialect.
 func (f Forwarded) Answer(w http.ResponseWriter, req auth.Request, d auth.Decision) {
+	f.explain(w.Header(), d)
 	code, body := f.answer(w.Header(), req, d, f.allowed())
 	send(w, code, body)
 }

@@ -42,6 +42,17 @@ type Settings struct {
 	Proxies     Proxies
 	ForceScheme string // "https" behind a load balancer that ends TLS; "" believes the gateway
 	AllowStatus int    // of an allow; 202 unless the gateway wants 200
+
+	// Reasons adds X-Doorward-Reason to whatever does not pass. Gateways that hand
+	// a denial on to the client hand it on too.
+	Reasons bool
+}
+
+// explain says why a request does not pass, to a trusted peer alone.
+func (s Settings) explain(h http.Header, d auth.Decision) {
+	if s.Reasons && d.Verdict != auth.Allow && d.Reason != auth.UntrustedPeer && d.Reason.Code != "" {
+		h["X-Doorward-Reason"] = []string{d.Reason.Code}
+	}
 }
 
 // allowed is the status of an allow.

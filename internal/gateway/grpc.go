@@ -83,6 +83,7 @@ func (g GRPC) Answer(req auth.Request, d auth.Decision) *authv3.CheckResponse {
 		return allowed(d.Identity)
 	}
 	h := http.Header{}
+	g.explain(h, d)
 	code, body := g.answer(h, req, d, http.StatusOK)
 	denied := &authv3.DeniedHttpResponse{
 		Status: &typev3.HttpStatus{Code: typev3.StatusCode(code)}, // #nosec G115 -- a status has three digits

@@ -49,6 +49,7 @@ func (o Original) Answer(w http.ResponseWriter, req auth.Request, d auth.Decisio
 	h := w.Header()
 	h["Cache-Control"] = noStore
 	h["Content-Length"] = empty
+	o.explain(h, d)
 	if d.Verdict == auth.SignIn && req.Navigation && d.SignInURL != "" {
 		h["Location"] = []string{d.SignInURL}
 	}
