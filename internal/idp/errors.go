@@ -81,6 +81,9 @@ const (
 	ReasonUserinfo      = "userinfo"          // the userinfo answer is malformed
 	ReasonUserinfoSub   = "userinfo_subject"  // it describes somebody else
 	ReasonUserClaim     = "user_claim"        // the claim that names the user is missing
+	ReasonEvents        = "events"            // events does not say that this is a logout token
+	ReasonTokenID       = "token_id"          // jti
+	ReasonReplayed      = "replayed"          // a token that counts once came again
 	ReasonInactive      = "inactive"          // the introspection endpoint does not vouch for the token
 )
 

@@ -155,28 +155,3 @@ func (p *Provider) checkCallback(meta *metadata, cb Callback) error {
 	}
 	return nil
 }
-
-// EndSessionURL returns where to send the browser so that the session at the
-// provider ends as well (OpenID Connect RP-Initiated Logout 1.0, 2), and "" when
-// the provider has no such place or has not been discovered. postLogout must be
-// registered there; it and state are left out when empty.
-func (p *Provider) EndSessionURL(postLogout, state string) string {
-	endpoint := p.conf.EndSessionURL
-	if meta := p.meta.Load(); meta != nil {
-		endpoint = meta.endSessionURL
-	}
-	u, err := url.Parse(endpoint)
-	if endpoint == "" || err != nil {
-		return ""
-	}
-	query := u.Query()
-	query.Set("client_id", p.conf.ClientID)
-	if postLogout != "" {
-		query.Set("post_logout_redirect_uri", postLogout)
-	}
-	if state != "" {
-		query.Set("state", state)
-	}
-	u.RawQuery = query.Encode()
-	return u.String()
-}

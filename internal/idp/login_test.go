@@ -335,36 +335,3 @@ func TestParallelLoginsDoNotMix(t *testing.T) {
 		t.Errorf("%d discoveries and %d fetches of the keys for 200 logins", d, k)
 	}
 }
-
-func TestEndSessionURL(t *testing.T) {
-	op := startOP(t)
-	p := rp(t, op)
-	if got := p.EndSessionURL("https://app.example.com/", "s"); got != "" {
-		t.Errorf("before discovery: %s", got)
-	}
-	if err := p.warm(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	got := p.EndSessionURL("https://app.example.com/?a=b&c", "st ate")
-	want := op.URL(idptest.EndSession) + "?client_id=client&post_logout_redirect_uri=https%3A%2F%2Fapp.example.com%2F%3Fa%3Db%26c&state=st+ate"
-	if got != want {
-		t.Errorf("OUT-6: got %s", got)
-	}
-	if got := p.EndSessionURL("", ""); got != op.URL(idptest.EndSession)+"?client_id=client" {
-		t.Errorf("without parameters: %s", got)
-	}
-	configured := rp(t, op, func(c *Config) { c.EndSessionURL = "https://id.example.com/bye?x=1" })
-	if got := configured.EndSessionURL("", "s"); got != "https://id.example.com/bye?client_id=client&state=s&x=1" {
-		t.Errorf("configured: %s", got)
-	}
-	op.Set(func(b *idptest.Behaviour) {
-		b.Discovery = func(doc map[string]any) { delete(doc, "end_session_endpoint") }
-	})
-	none := rp(t, op)
-	if err := none.warm(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if got := none.EndSessionURL("https://app.example.com/", "s"); got != "" {
-		t.Errorf("the provider has none: %s", got)
-	}
-}

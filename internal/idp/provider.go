@@ -80,6 +80,10 @@ type Config struct {
 
 	AuthParams map[string]string // extra parameters of the authorization request
 
+	// UntypedLogoutTokens takes logout tokens that do not say logout+jwt: some
+	// providers type them JWT, or not at all.
+	UntypedLogoutTokens bool
+
 	CAFile                       string // PEM, trusted besides the system's roots
 	InsecureSkipTLSVerify        bool
 	InsecureAllowUnverifiedEmail bool

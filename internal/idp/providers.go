@@ -14,6 +14,24 @@ func (ps Providers) Named(name string) (*Provider, bool) {
 	return nil, false
 }
 
+// OfIssuer returns the first provider whose tokens name an issuer.
+func (ps Providers) OfIssuer(issuer string) (*Provider, bool) {
+	for _, p := range ps {
+		if p.issues(claims{"iss": issuer}) {
+			return p, true
+		}
+	}
+	return nil, false
+}
+
+// issues reports whether tokens with the claims c would be this provider's own, if
+// they were verified.
+func (p *Provider) issues(c claims) bool {
+	want, err := p.kind.issuer(p, c)
+	issuer, _ := c.text("iss")
+	return p.kind.openID() && err == nil && issuer != "" && issuer == want
+}
+
 // Label is what people read for the provider of a name, which is the name itself
 // where that is no longer configured.
 func (ps Providers) Label(name string) string {

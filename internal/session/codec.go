@@ -99,11 +99,12 @@ type record struct {
 	TokenExpiry       int64          `cbor:"22,keyasint,omitempty"` // Unix seconds
 	IDTokenExpiry     int64          `cbor:"23,keyasint,omitempty"` // Unix seconds
 	Version           int            `cbor:"24,keyasint,omitempty"`
+	CreatedMillis     uint16         `cbor:"25,keyasint,omitempty"` // beyond the second of Created
 }
 
 func newRecord(s Session) record {
 	r := record{
-		ID: s.ID, Created: s.Created.Unix(), Expires: s.Expires.Unix(),
+		ID: s.ID, Created: s.Created.Unix(), CreatedMillis: uint16(s.Created.UnixMilli() - 1000*s.Created.Unix()), Expires: s.Expires.Unix(),
 		Provider: s.User.Provider, Issuer: s.User.Issuer, Subject: s.User.Subject,
 		Email: s.User.Email, PreferredUsername: s.User.PreferredUsername, Name: s.User.Name,
 		Groups: s.User.Groups, ProviderSession: s.ProviderSession,
@@ -140,7 +141,7 @@ func date(seconds int64) time.Time {
 
 func (r record) session() Session {
 	s := Session{
-		ID: r.ID, Created: time.Unix(r.Created, 0), Expires: time.Unix(r.Expires, 0),
+		ID: r.ID, Created: time.UnixMilli(1000*r.Created + int64(r.CreatedMillis)), Expires: time.Unix(r.Expires, 0),
 		User: auth.User{
 			Provider: r.Provider, Issuer: r.Issuer, Subject: r.Subject, ID: r.User,
 			Email: r.Email, PreferredUsername: r.PreferredUsername, Name: r.Name,

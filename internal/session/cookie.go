@@ -12,6 +12,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/secret"
 )
 
 // CookieConfig is what a CookieStore is made of. All fields but the switches are
@@ -55,9 +56,10 @@ type CookieStore struct {
 	domainName string // and of one for a domain
 
 	sealer  *sealer
-	revoked revocations
+	revoked *revocations
 	used    uses
 	renewed *renewals
+	tokens  *idTokens
 
 	// opened holds what lately opened cookies contain, so that a page with a
 	// hundred requests is decrypted and rendered once. Whether a session has
@@ -108,7 +110,9 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 		sealer:       sealer,
 		used:         uses{timeout: cfg.Idle, started: cfg.Now()},
 		opened:       opened,
+		revoked:      newRevocations(),
 		renewed:      newRenewals(),
+		tokens:       newIDTokens(maxIDTokens),
 	}
 	c.render.Store(&Rendering{Render: cfg.Render})
 	return c, nil
@@ -175,6 +179,7 @@ func (c *CookieStore) open(name, scope, value string) (Session, bool) {
 	// Not the whole header lines that these are parts of.
 	key.scope, key.value = strings.Clone(scope), strings.Clone(value)
 	c.opened.Add(key, s)
+	c.revoked.meet(s)
 	return s, true
 }
 
@@ -183,6 +188,13 @@ func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.S
 	now := c.Now()
 	s.ID, s.Created, s.Expires = NewID(), now, now.Add(c.Lifetime)
 	s.Renewed, s.Version = now, 0
+	if last := c.revoked.lastEnd(s); !last.IsZero() {
+		if !s.Begun.IsZero() && s.Begun.UnixMilli() < last.UnixMilli() && !last.After(now) {
+			return Session{}, ErrEnded
+		}
+		s.Created = later(now, last.Add(time.Millisecond)) // also when the clock was set back
+	}
+	issued := s.Tokens.ID
 	s.Tokens = c.keep(s.Tokens)
 	session, err := c.at(site).New(r, c.name(site))
 	if err != nil {
@@ -192,6 +204,8 @@ func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.S
 	if err := session.Save(r, w); err != nil {
 		return Session{}, err
 	}
+	c.remember(s.ID, issued)
+	c.revoked.meet(s)
 	return c.rendered(s), nil
 }
 
@@ -210,15 +224,27 @@ func (c *CookieStore) keep(t auth.Tokens) auth.Tokens {
 	return kept
 }
 
-// End implements Store.
-func (c *CookieStore) End(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) error {
+// remember keeps an ID token in memory for the sign-out. In the cookie it would
+// take room on every request.
+func (c *CookieStore) remember(id ID, token secret.Secret) {
+	if !c.KeepIDToken {
+		c.tokens.add(id, token)
+	}
+}
+
+// End implements Store. ID tokens are in memory: after a restart none is known.
+func (c *CookieStore) End(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) (auth.Tokens, error) {
+	tokens := s.Tokens
+	if tokens.ID == "" {
+		tokens.ID = c.tokens.take(s.ID)
+	}
 	c.revoke(s)
 	session, err := c.at(site).New(r, c.name(site))
 	if err != nil {
-		return err
+		return auth.Tokens{}, err
 	}
 	session.Options.MaxAge = -1
-	return session.Save(r, w)
+	return tokens, session.Save(r, w)
 }
 
 // Revoke implements Store.
@@ -231,6 +257,7 @@ func (c *CookieStore) revoke(s Session) {
 	if !s.User.Nobody() {
 		c.revoked.add(s.ID, s.Expires, c.Now())
 		c.renewed.forget(s.ID)
+		c.tokens.take(s.ID)
 	}
 }
 

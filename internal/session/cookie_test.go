@@ -48,7 +48,7 @@ func TestAttributes(t *testing.T) {
 			}
 
 			w := httptest.NewRecorder()
-			if err := c.End(w, httptest.NewRequest("POST", "/sign_out", nil), tt.site, Session{}); err != nil {
+			if _, err := c.End(w, httptest.NewRequest("POST", "/sign_out", nil), tt.site, Session{}); err != nil {
 				t.Fatal(err)
 			}
 			gone, want := onlyCookie(t, w), tt.want
@@ -450,7 +450,7 @@ func TestRevoke(t *testing.T) {
 		t.Fatal("not signed in")
 	}
 	w := httptest.NewRecorder()
-	if err := c.End(w, httptest.NewRequest("POST", "/sign_out", nil), alone, s); err != nil {
+	if _, err := c.End(w, httptest.NewRequest("POST", "/sign_out", nil), alone, s); err != nil {
 		t.Fatal(err)
 	}
 	onlyCookie(t, w)
@@ -518,7 +518,8 @@ func TestBounded(t *testing.T) {
 // end next goes first.
 func TestRevokedBound(t *testing.T) {
 	now := newClock().now()
-	r := revocations{until: map[ID]time.Time{}, swept: now}
+	r := newRevocations()
+	r.until, r.swept = map[ID]time.Time{}, now
 	var next ID
 	for i := range maxRevoked {
 		id := ID{1, byte(i), byte(i >> 8), byte(i >> 16)}

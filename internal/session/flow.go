@@ -184,13 +184,15 @@ type flowRecord struct {
 	Verifier string `cbor:"3,keyasint"`
 	Provider string `cbor:"4,keyasint"`
 	Target   string `cbor:"5,keyasint"`
-	Started  int64  `cbor:"6,keyasint"` // Unix seconds
+	Started  int64  `cbor:"6,keyasint"`           // Unix seconds
+	Millis   uint16 `cbor:"7,keyasint,omitempty"` // beyond the second of Started
 }
 
 func (f *Flows) seal(name string, flow Flow) string {
 	// Marshalling a struct of strings and numbers cannot fail.
 	plaintext, _ := cbor.Marshal(flowRecord{
 		flow.State, flow.Nonce, flow.Verifier.Reveal(), flow.Provider, flow.Target, flow.Started.Unix(),
+		uint16(flow.Started.UnixMilli() - 1000*flow.Started.Unix()),
 	})
 	return f.sealer.seal(plaintext, name)
 }
@@ -203,6 +205,6 @@ func (f *Flows) open(name, value string) (Flow, bool) {
 	}
 	return Flow{
 		State: record.State, Nonce: record.Nonce, Verifier: secret.Secret(record.Verifier),
-		Provider: record.Provider, Target: record.Target, Started: time.Unix(record.Started, 0),
+		Provider: record.Provider, Target: record.Target, Started: time.UnixMilli(1000*record.Started + int64(record.Millis)),
 	}, true
 }

@@ -314,7 +314,7 @@ func FuzzFlowCookie(f *testing.F) {
 	flow := Flow{State: "STATE-1", Nonce: "NONCE", Verifier: "VERIFIER", Provider: "oidc", Target: "/x", Started: cl.now()}
 	name := flows.cookie(flow.State)
 	sent := name + "=" + sealFixed(f, flows.sealer, flowRecord{
-		flow.State, flow.Nonce, flow.Verifier.Reveal(), flow.Provider, flow.Target, flow.Started.Unix(),
+		flow.State, flow.Nonce, flow.Verifier.Reveal(), flow.Provider, flow.Target, flow.Started.Unix(), 0,
 	}, name)
 	genuine := &http.Request{Header: http.Header{"Cookie": {sent}}}
 	if got, ok := flows.Take(httptest.NewRecorder(), genuine, flow.State); !ok || got.Target != "/x" {

@@ -151,6 +151,7 @@ func (c *CookieStore) Renew(ctx context.Context, s Session, refresh Refresh) (Se
 		if err != nil {
 			return latest, err
 		}
+		c.remember(s.ID, next.Tokens.ID)
 		next.Tokens = c.keep(next.Tokens)
 		next = c.rendered(next)
 		c.renewed.keep(next)

@@ -2,7 +2,10 @@ package session
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // revocations remembers the sessions that were ended before their time, until
@@ -12,13 +15,43 @@ type revocations struct {
 	mu    sync.RWMutex
 	until map[ID]time.Time
 	whose map[Whose]ended
+	any   atomic.Bool // there was ever something in whose or unproven
 	swept time.Time
+
+	// known are sessions of providers that sessions here came from lately. What is
+	// to end without a proof goes into whose when it is one of them, and otherwise
+	// into unproven, which strangers may fill.
+	known    *lru.Cache[Whose, struct{}]
+	unproven *lru.Cache[Whose, ended]
 }
 
-// ended is that all sessions of somebody were ended at a time.
+// ended is that all sessions of somebody that began by a time were ended.
 type ended struct {
-	at    time.Time // sessions of before; those of a provider's session end whenever they began
+	at    time.Time
 	until time.Time
+}
+
+// maxKnown is how many sessions of providers are known, and how many that are not
+// can be ended without a proof.
+const maxKnown = 1 << 16
+
+func newRevocations() *revocations {
+	known, err := lru.New[Whose, struct{}](maxKnown)
+	if err != nil {
+		panic(err) // only for a size below one
+	}
+	unproven, err := lru.New[Whose, ended](maxKnown)
+	if err != nil {
+		panic(err)
+	}
+	return &revocations{known: known, unproven: unproven}
+}
+
+// meet makes the provider's session of s a known one.
+func (r *revocations) meet(s Session) {
+	if s.ProviderSession != "" {
+		r.known.Add(Whose{Issuer: s.User.Issuer, ProviderSession: s.ProviderSession}, struct{}{})
+	}
 }
 
 // maxRevoked bounds the memory of sign-outs, at about 100 MB. Only somebody who
@@ -43,6 +76,12 @@ func (r *revocations) add(id ID, until, now time.Time) {
 
 // addAll ends all sessions of somebody.
 func (r *revocations) addAll(whose Whose, until, now time.Time) {
+	r.any.Store(true)
+	key := whose.key()
+	if whose.Unproven && !r.known.Contains(key) {
+		r.unproven.Add(key, ended{now, until})
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.whose == nil {
@@ -51,7 +90,7 @@ func (r *revocations) addAll(whose Whose, until, now time.Time) {
 	if now.Sub(r.swept) > time.Minute || len(r.whose) >= maxRevoked {
 		r.sweep(now)
 	}
-	r.whose[whose.key()] = ended{now, until}
+	r.whose[key] = ended{now, until}
 }
 
 // key is what sessions are looked up by: a session of the provider is enough.
@@ -59,6 +98,7 @@ func (w Whose) key() Whose {
 	if w.ProviderSession != "" {
 		w.Subject = ""
 	}
+	w.Unproven = false
 	return w
 }
 
@@ -89,19 +129,36 @@ func sweep[K comparable, V any](list map[K]V, now time.Time, until func(V) time.
 // has reports whether s was ended, by itself or with all of its kind.
 func (r *revocations) has(s Session) bool {
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if _, ok := r.until[s.ID]; ok {
+	_, ended := r.until[s.ID]
+	r.mu.RUnlock()
+	if ended {
 		return true
 	}
-	if len(r.whose) == 0 {
-		return false
+	last := r.lastEnd(s)
+	return !last.IsZero() && s.Created.UnixMilli() <= last.UnixMilli() // a cookie holds no more
+}
+
+// lastEnd is when all sessions like s were last ended, zero when they were not.
+func (r *revocations) lastEnd(s Session) time.Time {
+	if !r.any.Load() {
+		return time.Time{}
 	}
-	if s.ProviderSession != "" {
-		if _, ok := r.whose[Whose{Issuer: s.User.Issuer, ProviderSession: s.ProviderSession}]; ok {
-			return true
-		}
+	r.mu.RLock()
+	last := r.whose[Whose{Issuer: s.User.Issuer, Subject: s.User.Subject}].at
+	if s.ProviderSession == "" {
+		r.mu.RUnlock()
+		return last
 	}
-	// A cookie holds whole seconds.
-	all, ok := r.whose[Whose{Issuer: s.User.Issuer, Subject: s.User.Subject}]
-	return ok && s.Created.Unix() <= all.at.Unix()
+	key := Whose{Issuer: s.User.Issuer, ProviderSession: s.ProviderSession}
+	last = later(last, r.whose[key].at)
+	r.mu.RUnlock()
+	claimed, _ := r.unproven.Peek(key)
+	return later(last, claimed.at)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

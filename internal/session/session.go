@@ -15,9 +15,13 @@ import (
 type Session struct {
 	ID      ID
 	User    auth.User
-	Tokens  auth.Tokens
+	Tokens  auth.Tokens // those that are kept for use; see Store.End
 	Created time.Time
 	Expires time.Time // absolute; nothing moves it
+
+	// Begun is when the login began that it comes from. Only Create looks at it; it
+	// is not kept.
+	Begun time.Time
 
 	// Renewed is when the provider last said who the user is: at the login, or at
 	// a refresh.

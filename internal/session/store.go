@@ -18,17 +18,22 @@ type Store interface {
 
 	// Create makes a session of a login at site and sets its cookie on w, before
 	// any status is written. It fails with ErrTooLarge, and sets nothing, when the
-	// session does not fit.
+	// session does not fit, and with ErrEnded when RevokeAll ended what it would be
+	// made of after the login had begun (s.Begun).
 	Create(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) (Session, error)
 
 	// End ends a session everywhere and takes its cookie from the browser. The zero
-	// Session only takes the cookie.
-	End(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) error
+	// Session only takes the cookie. What is still known of the session's tokens
+	// comes back, for the provider to hear of: the ID token may be there although
+	// Load never showed it, and may be missing although there was one.
+	End(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) (auth.Tokens, error)
 
 	// Revoke ends a session everywhere; a cookie of it that comes back is nobody's.
 	Revoke(ctx context.Context, s Session) error
 
-	// RevokeAll ends every session of a login or of a user that there is now.
+	// RevokeAll ends every session of a login or of a user that there is now, and
+	// those whose login is under way. Later ones are not touched, not even with the
+	// same ProviderSession.
 	RevokeAll(ctx context.Context, whose Whose) error
 
 	// Renew has refresh bring s up to date, once at a time for a session however
@@ -63,6 +68,10 @@ var ErrEnded = errors.New("session: ended by the provider")
 // own sessions or, without ProviderSession, all of a user.
 type Whose struct {
 	Issuer          string
-	ProviderSession string // `sid`
+	ProviderSession string // `sid`; with it Subject does not matter
 	Subject         string
+
+	// Unproven says that anybody may have asked. Such a wish is fulfilled like any
+	// other, but must not cost memory that others then lack.
+	Unproven bool
 }

@@ -18,6 +18,8 @@ type Behaviour struct {
 
 	// RedirectURIs are the registered ones; empty accepts any.
 	RedirectURIs []string
+	// PostLogoutURIs are the registered ones; empty accepts any.
+	PostLogoutURIs []string
 	// PublicClient takes the client without a secret, and refuses one with it.
 	PublicClient bool
 	// SecretPost takes the secret in the form instead of the Authorization header.
@@ -61,6 +63,9 @@ type Behaviour struct {
 	Userinfo func(claims map[string]any)
 	// Introspection changes the answer about a token.
 	Introspection func(answer map[string]any)
+	// EndSession changes the parameters of the redirect after a sign-out, as they
+	// are for the request that it is given.
+	EndSession func(answer, request url.Values)
 	// JWKS changes the published keys.
 	JWKS func(keys []map[string]any) []map[string]any
 

@@ -32,6 +32,7 @@ func (p *Provider) handler(stopping <-chan struct{}) http.Handler {
 		Introspect: p.serveIntrospection,
 		JWKS:       p.serveJWKS,
 		EndSession: p.serveEndSession,
+		Revocation: p.serveRevocation,
 	} {
 		mux.Handle(paths[endpoint], p.misbehave(endpoint, stopping, serve))
 	}
@@ -89,6 +90,11 @@ func (p *Provider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 		"introspection_endpoint":                         issuer + paths[Introspect],
 		"jwks_uri":                                       issuer + paths[JWKS],
 		"end_session_endpoint":                           issuer + paths[EndSession],
+		"revocation_endpoint":                            issuer + paths[Revocation],
+		"backchannel_logout_supported":                   true,
+		"backchannel_logout_session_supported":           true,
+		"frontchannel_logout_supported":                  true,
+		"frontchannel_logout_session_supported":          true,
 		"response_types_supported":                       []string{"code"},
 		"subject_types_supported":                        []string{"public"},
 		"id_token_signing_alg_values_supported":          []string{"RS256", "PS256", "ES256", "EdDSA"},
@@ -286,7 +292,7 @@ func (p *Provider) idToken(g grant, issuer, access string) string {
 	}
 	maps.Copy(claims, map[string]any{
 		"iss": issuer, "aud": p.ClientID, "iat": now, "exp": now + int64(p.lifetime().Seconds()),
-		"auth_time": g.loggedIn, "nonce": g.nonce, "sid": "provider-session", "at_hash": encode(hash[:16]),
+		"auth_time": g.loggedIn, "nonce": g.nonce, "sid": SessionID, "at_hash": encode(hash[:16]),
 	})
 	if g.nonce == "" {
 		delete(claims, "nonce")
@@ -339,27 +345,6 @@ func (p *Provider) serveUserinfo(w http.ResponseWriter, r *http.Request) {
 		change(claims)
 	}
 	writeJSON(w, http.StatusOK, claims)
-}
-
-// serveEndSession ends nothing, since there is no session, and sends the browser
-// back to where the relying party asks for.
-func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	request := r.URL.Query()
-	p.secrets = appendNonEmpty(p.secrets, request.Get("state"))
-	target, err := url.Parse(request.Get("post_logout_redirect_uri"))
-	if err != nil || !target.IsAbs() || request.Get("client_id") != p.ClientID {
-		w.WriteHeader(http.StatusOK)
-		return
-	}
-	if state := request.Get("state"); state != "" {
-		query := target.Query()
-		query.Set("state", state)
-		target.RawQuery = query.Encode()
-	}
-	w.Header().Set("Location", target.String())
-	w.WriteHeader(http.StatusFound)
 }
 
 // secret makes a random text and remembers it.

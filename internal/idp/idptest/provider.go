@@ -40,6 +40,7 @@ const (
 	Introspect Endpoint = "introspect"
 	JWKS       Endpoint = "jwks"
 	EndSession Endpoint = "end_session"
+	Revocation Endpoint = "revocation"
 )
 
 var paths = map[Endpoint]string{
@@ -51,6 +52,7 @@ var paths = map[Endpoint]string{
 	Introspect: "/introspect",
 	JWKS:       "/jwks",
 	EndSession: "/end_session",
+	Revocation: "/revoke",
 }
 
 // Provider is an OpenID provider. All methods are safe for concurrent use.
@@ -70,6 +72,9 @@ type Provider struct {
 
 	families           map[string]*family // by each of their refresh tokens
 	refreshed, refused int
+
+	signOuts []SignOutRequest
+	revoked  []string
 
 	addr     string
 	server   *http.Server
