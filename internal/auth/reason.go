@@ -34,7 +34,7 @@ var (
 	LoginTooOld   = Reason{"login_too_old", "This page needs a more recent login than this session has."}
 	ClaimsUnknown = Reason{"claims_unknown", "This page needs to know more about the account than this session does. Please sign in again."}
 	OtherHost     = Reason{"api_key_host", "The API key is for other hosts."}
-	OtherProvider = Reason{"other_provider", "This page needs a login at another provider."}
+	OtherProvider = Reason{"other_provider", "This page needs a login at another provider than the one that you used."}
 
 	UnknownHost      = Reason{"unknown_host", "This host belongs to none of the cookie domains and public URLs."}
 	UntrustedPeer    = Reason{"untrusted_peer", "The question came from an address that is not a trusted proxy."}

@@ -85,6 +85,11 @@ func (r *rule) decide(req auth.Request, user auth.User, path string, now func() 
 	if user.Nobody() {
 		return auth.Judgement{Verdict: auth.SignIn, Reason: auth.NotSignedIn}
 	}
+	if r.Provider != "" && user.Provider != r.Provider {
+		// What another provider says is not what the rule is about. The person is told,
+		// and not sent on: they would be somebody else from one page to the next.
+		return auth.Judgement{Reason: auth.OtherProvider}
+	}
 	switch reason, ok := r.admits(req, user, path); {
 	case reason == auth.ClaimsUnknown:
 		return auth.Judgement{Verdict: auth.SignIn, Reason: reason} // a new login will tell
@@ -115,8 +120,6 @@ func (r *rule) knows(user auth.User) bool {
 // short can sign in again, so it is asked only of who may enter at all.
 func (r *rule) trusts(user auth.User, now func() time.Time) (auth.Reason, bool) {
 	switch {
-	case r.Provider != "" && user.Provider != r.Provider:
-		return auth.OtherProvider, false
 	case len(r.ACR) > 0 && !slices.Contains(r.ACR, user.ACR):
 		return auth.LoginTooWeak, false
 	case r.MaxAge > 0 && (user.AuthTime.IsZero() || now().Sub(user.AuthTime) > r.MaxAge):

@@ -55,6 +55,7 @@ func TestTrusts(t *testing.T) {
 		{"the provider", Rule{Provider: "oidc"}, login("", 0), auth.Admitted},
 		{"another provider", Rule{Provider: "github"}, login("", 0), auth.OtherProvider},
 		{"no provider that is known", Rule{Provider: "oidc"}, auth.User{Subject: "1"}, auth.OtherProvider},
+		{"another provider's groups do not count", Rule{Provider: "github", Allow: &Allow{Groups: []string{"ops"}}}, login("", 0), auth.OtherProvider},
 		{"who may not enter is not asked to sign in again", Rule{ACR: []string{"mfa"}, Allow: &Allow{Groups: []string{"ops"}}}, login("pwd", 0), auth.GroupMissing},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,7 +66,7 @@ func TestTrusts(t *testing.T) {
 			switch tt.want {
 			case auth.Admitted:
 				want.Verdict = auth.Allow
-			case auth.GroupMissing:
+			case auth.GroupMissing, auth.OtherProvider:
 				want.Verdict = auth.Deny
 			}
 			if got := judge(tt.rule, auth.Request{}, tt.user); got != want {

@@ -157,7 +157,7 @@ func TestAPIKeys(t *testing.T) {
 		{"the app's own password, nobody", nobody, "app.example.com/people", basic("hunter2"), 401, "", `Bearer realm="doorward"`},
 		{"step-up is no login", nobody, "app.example.com/strong", basic(key), 401, "", `Bearer realm="doorward"`},
 		{"a claim that keys do not have", nobody, "app.example.com/level", good, 403, "", ""},
-		{"a provider is no key", nobody, "app.example.com/at", good, 401, "", `Bearer realm="doorward"`},
+		{"a provider is no key", nobody, "app.example.com/at", good, 403, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := tt.b.check("https://"+tt.url, "Authorization", tt.authorization)

@@ -86,7 +86,7 @@ func (s *Server) lost(w http.ResponseWriter, r *http.Request, site auth.Site, st
 		}, 0)
 	}
 	if len(s.Providers) > 1 {
-		return s.signInPage(w, site, "/")
+		return s.signInPage(w, r, site, "/", "")
 	}
 	return s.begin(w, r, site, s.Providers[0], "/", url.Values{}, true)
 }
@@ -99,7 +99,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, site auth.Site, 
 		return err
 	}
 	now, err := s.Sessions.Create(w, r, site, session.Session{
-		User: login.User, Tokens: login.Tokens, ProviderSession: login.SessionID,
+		User: login.User, Tokens: login.Tokens, ProviderSession: login.SessionID, Begun: flow.Started,
 	})
 	if errors.Is(err, session.ErrTooLarge) {
 		s.Metrics.Login(flow.Provider, auth.IdentityTooLarge.Code)
@@ -107,8 +107,14 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, site auth.Site, 
 			user: login.User, reason: auth.IdentityTooLarge, operator: "The identity of this account does not fit into a cookie. Have the provider send fewer groups, or pass no tokens on.",
 		})
 	}
+	if errors.Is(err, session.ErrEnded) {
+		return s.endedMeanwhile(w, r, site, flow)
+	}
 	if err != nil {
-		return err
+		return storeUnavailable(err)
+	}
+	if len(s.Providers) > 1 {
+		s.Flows.Remember(w, flow.Provider)
 	}
 	if err := s.Sessions.Revoke(r.Context(), before); err != nil {
 		return storeUnavailable(err)
@@ -126,6 +132,20 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, site auth.Site, 
 	w.Header().Set("Location", target)
 	w.WriteHeader(http.StatusFound)
 	return nil
+}
+
+// endedMeanwhile is a login that the provider took back before it was finished: it
+// begins anew, once.
+func (s *Server) endedMeanwhile(w http.ResponseWriter, r *http.Request, site auth.Site, flow session.Flow) error {
+	s.Metrics.Login(flow.Provider, "ended_by_provider")
+	if provider, ok := s.Providers.Named(flow.Provider); ok && !session.Restarted(flow.State) {
+		return s.begin(w, r, site, provider, flow.Target, parameters(s.asksFor(site, flow.Target)), true)
+	}
+	return &problem{
+		Status: http.StatusForbidden, Reason: "login_ended_by_provider",
+		Title: "You were signed out", Text: "The sign-in service ended your session while you were signing in.",
+		RetryURL: s.link(site, "/start", "rd", flow.Target), RetryLabel: "Sign in",
+	}
 }
 
 // admits reports whether the rules let user in at target, as far as it is the

@@ -88,9 +88,15 @@ func (s *Server) notAllowedPage(site auth.Site, f refused, id string) pages.NotA
 		Reason: f.reason.Text, ReasonCode: f.reason.Code, RequestID: id,
 		Operator: f.operator,
 	}
-	if site != (auth.Site{}) {
-		page.OtherAccountURL = s.link(site, "/start", "prompt", "login", "rd", f.target)
-		page.SignOutURL = s.link(site, "/sign_out")
+	if site == (auth.Site{}) {
+		return page
+	}
+	page.SignOutURL = s.link(site, "/sign_out")
+	page.OtherAccountURL = s.link(site, "/start", "prompt", "login", "rd", f.target)
+	if f.reason == auth.OtherProvider {
+		name := s.asksFor(site, f.target).Provider
+		page.OtherAccountURL = s.link(site, "/start", "provider", name, "rd", f.target)
+		page.OtherProvider = s.Providers.Label(name)
 	}
 	return page
 }

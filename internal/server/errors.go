@@ -144,8 +144,11 @@ func (s *Server) notFound(http.ResponseWriter, *http.Request) error {
 
 func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
 	allowed := "GET"
-	if r.URL.Path == s.Prefix+"/sign_out" {
+	switch r.URL.Path {
+	case s.Prefix + "/sign_out":
 		allowed = "GET, POST"
+	case s.Prefix + "/backchannel_logout":
+		allowed = "POST"
 	}
 	w.Header().Set("Allow", allowed)
 	return &problem{

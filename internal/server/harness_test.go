@@ -41,6 +41,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type house struct {
 	t        *testing.T
 	provider *idptest.Provider
+	other    *idptest.Provider // with options.several
 	server   *server.Server
 	url      string // https://auth.example.com
 	addr     string
@@ -59,6 +60,7 @@ type options struct {
 	idle       time.Duration
 	down       bool // the provider does not listen
 	keepID     bool
+	several    bool // a second provider, named "other"
 }
 
 func newHouse(t *testing.T, opt options) *house {
@@ -68,6 +70,10 @@ func newHouse(t *testing.T, opt options) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.provider.Close)
+	if opt.several {
+		h.other = idptest.New()
+		t.Cleanup(h.other.Close)
+	}
 	if len(opt.sites) == 0 {
 		opt.sites = auth.Sites{{Scheme: "https", Host: "auth.example.com", CookieDomain: "example.com"}}
 	}
@@ -102,11 +108,10 @@ func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
 		KeepIDToken: opt.keepID, Render: render.Render, Now: h.clock.Now,
 	})
 	h.must(err)
-	provider, err := idp.New(idp.Config{
-		Name: "oidc", Label: "Company login", IssuerURL: h.provider.Issuer(), Discovery: true,
-		ClientID: h.provider.ClientID, ClientSecret: secret.Secret(h.provider.ClientSecret), Log: log,
-	})
-	h.must(err)
+	providers := idp.Providers{h.relyOn(h.provider, "oidc", "Company login", log)}
+	if opt.several {
+		providers = append(providers, h.relyOn(h.other, "other", "Other login", log))
+	}
 	look, err := pages.New()
 	h.must(err)
 	metrics := telemetry.NewMetrics("test")
@@ -131,11 +136,22 @@ func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
 		Set:    policy.New(rules, hosts, h.clock.Now),
 	})
 	return &server.Server{
-		Gate: g, Sessions: sessions, Flows: flows, Providers: idp.Providers{provider}, Sites: opt.sites,
+		Gate: g, Sessions: sessions, Flows: flows, Providers: providers, Sites: opt.sites,
+		Logouts:   idp.NewLogoutTokens(providers),
 		Gateway:   gateway.Settings{Proxies: gateway.Proxies{netip.MustParsePrefix("127.0.0.0/8")}},
 		Redirects: redirects, Pages: look, Log: log, Metrics: metrics,
 		Prefix: opt.prefix, SignInPage: opt.signInPage,
 	}
+}
+
+// relyOn makes a provider of what plays one.
+func (h *house) relyOn(op *idptest.Provider, name, label string, log *slog.Logger) *idp.Provider {
+	provider, err := idp.New(idp.Config{
+		Name: name, Label: label, IssuerURL: op.Issuer(), Discovery: true,
+		ClientID: op.ClientID, ClientSecret: secret.Secret(op.ClientSecret), Log: log,
+	})
+	h.must(err)
+	return provider
 }
 
 func (h *house) must(err error) {

@@ -27,6 +27,7 @@ type Server struct {
 	Flows     *session.Flows
 	Providers idp.Providers
 	Sites     auth.Sites
+	Logouts   *idp.LogoutTokens
 	Redirects *redirect.Rules
 	Pages     *pages.Set
 	Log       *slog.Logger
@@ -59,6 +60,8 @@ func (s *Server) Handler() http.Handler {
 	r.Get(s.Prefix+"/callback", s.page(s.callback))
 	r.Get(s.Prefix+"/sign_out", s.page(s.signOut))
 	r.Post(s.Prefix+"/sign_out", s.page(s.signOut))
+	r.Post(s.Prefix+"/backchannel_logout", s.page(s.backchannelLogout))
+	r.Get(s.Prefix+"/frontchannel_logout", s.page(s.frontchannelLogout))
 	r.Get(s.Prefix+"/userinfo", s.page(s.userinfo))
 	r.Get(s.Prefix+"/denied", s.page(s.denied))
 	return r

@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/server/pages"
+	"github.com/doorward/doorward/internal/telemetry"
 )
 
 // signOut ends the session here and, where the provider has an end-session
@@ -27,27 +29,36 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 		target, given = s.returned(sealed)
 	}
 	if who.User.Nobody() {
-		return s.signedOut(w, r, site, target, given)
+		return s.signedOut(w, r, site, "", target, given)
 	}
 	if !meant(r, site) {
 		return s.confirmSignOut(w, r, site, who.User, target, given)
 	}
-	if err := s.Sessions.End(w, r, site, who); err != nil {
-		return err
+	tokens, err := s.Sessions.End(w, r, site, who)
+	if err != nil {
+		return storeUnavailable(err)
 	}
-	s.Metrics.SignOut()
-	s.Log.Info("signed out", "event", "logout", "user", who.User.ID, "session", who.ID,
-		"client", s.Gateway.Proxies.ClientOf(r))
-	state := ""
+	s.Metrics.SignOut(who.User.Provider, telemetry.ByUser)
+	s.Log.Info("signed out", "event", "logout", "kind", telemetry.ByUser, "provider", who.User.Provider,
+		"subject", who.User.Subject, "user", who.User.ID, "session", who.ID, "client", s.Gateway.Proxies.ClientOf(r))
+	if address := s.endSession(site, who.User, tokens, target, given); address != "" {
+		return leave(w, r, address)
+	}
+	return s.signedOut(w, r, site, s.Providers.Label(who.User.Provider), target, given)
+}
+
+// endSession is where the provider of user ends its own session and sends the
+// browser back, "" when there is no such place.
+func (s *Server) endSession(site auth.Site, user auth.User, tokens auth.Tokens, target string, given bool) string {
+	provider, ok := s.Providers.Named(user.Provider)
+	if !ok {
+		return ""
+	}
+	out := idp.SignOut{ReturnTo: s.link(site, "/sign_out"), IDToken: tokens.ID}
 	if given {
-		state = s.Flows.SealTarget(target)
+		out.State = s.Flows.SealTarget(target)
 	}
-	if provider, ok := s.Providers.Named(who.User.Provider); ok {
-		if address := provider.EndSessionURL(s.link(site, "/sign_out"), state); address != "" {
-			return leave(w, r, address)
-		}
-	}
-	return s.signedOut(w, r, site, target, given)
+	return provider.EndSessionURL(out)
 }
 
 // meant reports whether a sign-out comes from the person and not from a page of
@@ -74,13 +85,13 @@ func (s *Server) returned(state string) (target string, given bool) {
 }
 
 // signedOut is where a sign-out ends: at the address that was asked for, or on a
-// page that says so.
-func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, site auth.Site, target string, given bool) error {
+// page that says so. StillAt is the label of a provider whose own session goes on.
+func (s *Server) signedOut(w http.ResponseWriter, r *http.Request, site auth.Site, stillAt, target string, given bool) error {
 	if given {
 		return leave(w, r, target)
 	}
-	page := pages.SignedOut{SignInURL: s.link(site, "/start")}
-	if len(s.Providers) == 1 && s.Providers[0].EndSessionURL("", "") == "" {
+	page := pages.SignedOut{SignInURL: s.link(site, "/start"), StillAt: stillAt}
+	if len(s.Providers) == 1 && s.Providers[0].EndSessionURL(idp.SignOut{}) == "" {
 		page.StillAt = s.Providers[0].Label()
 	}
 	return html(w, http.StatusOK, func(body io.Writer) error { return s.Pages.SignedOut(body, page) })
@@ -123,7 +134,7 @@ func (s *Server) endSessionOrigin(user auth.User) string {
 	if !ok {
 		return ""
 	}
-	return origin(provider.EndSessionURL("", ""))
+	return origin(provider.EndSessionURL(idp.SignOut{}))
 }
 
 // origin is the scheme, host and port of an absolute address, "" of any other.

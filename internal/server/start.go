@@ -5,8 +5,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/gateway"
@@ -33,8 +36,9 @@ func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	asked := s.asksFor(site, target)
 	name := cmp.Or(query.Get("provider"), asked.Provider)
+	hint := loginHint(query)
 	if name == "" && (s.SignInPage || len(s.Providers) > 1) {
-		return s.signInPage(w, site, target)
+		return s.signInPage(w, r, site, target, hint)
 	}
 	provider, ok := s.Providers.Named(cmp.Or(name, s.Providers[0].Name()))
 	if !ok {
@@ -48,7 +52,22 @@ func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
 	if prompt := query.Get("prompt"); prompt == "login" || prompt == "select_account" {
 		extra.Set("prompt", prompt)
 	}
+	if hint != "" {
+		extra.Set("login_hint", hint)
+	}
 	return s.begin(w, r, site, provider, target, extra, false)
+}
+
+// loginHint is what the address says about who is going to sign in (OpenID Connect
+// Core section 3.1.2.1), "" when it is no one short line of text. The provider shows
+// it to the person, who may change it.
+func loginHint(query url.Values) string {
+	const limit = 254 // bytes, of which an e-mail address has no more
+	hints := query["login_hint"]
+	if len(hints) != 1 || len(hints[0]) > limit || !utf8.ValidString(hints[0]) || strings.ContainsFunc(hints[0], unicode.IsControl) {
+		return ""
+	}
+	return hints[0]
 }
 
 // asksFor is what kind of login the rule of the target asks for. It comes from
@@ -74,13 +93,20 @@ func parameters(login policy.Login) url.Values {
 	return extra
 }
 
-func (s *Server) signInPage(w http.ResponseWriter, site auth.Site, target string) error {
+// signInPage offers all providers, first the one of the browser's last login.
+func (s *Server) signInPage(w http.ResponseWriter, r *http.Request, site auth.Site, target, hint string) error {
 	var page pages.SignIn
 	for _, provider := range s.Providers {
-		page.Providers = append(page.Providers, pages.Provider{
+		offer := pages.Provider{
 			Label: provider.Label(),
-			URL:   s.link(site, "/start", "provider", provider.Name(), "rd", target),
-		})
+			URL:   s.link(site, "/start", "provider", provider.Name(), "rd", target, "login_hint", hint),
+		}
+		if len(s.Providers) > 1 && s.Flows.Remembered(r, provider.Name()) {
+			offer.Last = true
+			page.Providers = slices.Insert(page.Providers, 0, offer)
+			continue
+		}
+		page.Providers = append(page.Providers, offer)
 	}
 	if address, err := url.Parse(target); err == nil {
 		page.Host = address.Hostname()

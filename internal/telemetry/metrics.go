@@ -15,7 +15,8 @@ type Metrics struct {
 	registry *prometheus.Registry
 	checks   *prometheus.CounterVec
 	logins   *prometheus.CounterVec
-	signOuts prometheus.Counter
+	signOuts *prometheus.CounterVec
+	refusals *prometheus.CounterVec
 	insecure *prometheus.GaugeVec
 	reloads  *prometheus.CounterVec
 	stale    prometheus.Gauge
@@ -33,10 +34,14 @@ func NewMetrics(version string) *Metrics {
 			Name: "doorward_logins_total",
 			Help: "Logins that came back from a provider, by provider and result.",
 		}, []string{"provider", "result"}),
-		signOuts: prometheus.NewCounter(prometheus.CounterOpts{
+		signOuts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "doorward_sign_outs_total",
-			Help: "Sessions ended by their user.",
-		}),
+			Help: "Sign-outs, by provider and by who asked: user, or the provider by back_channel or front_channel.",
+		}, []string{"provider", "kind"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "doorward_logouts_refused_total",
+			Help: "Logouts in the name of a provider that failed a check, by kind and reason.",
+		}, []string{"kind", "reason"}),
 		insecure: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "doorward_insecure_option",
 			Help: "1 for each option in force that weakens security.",
@@ -56,7 +61,7 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.checks, m.logins, m.signOuts, m.insecure, m.reloads, m.stale, build,
+	m.registry.MustRegister(m.checks, m.logins, m.signOuts, m.refusals, m.insecure, m.reloads, m.stale, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -69,8 +74,18 @@ func (m *Metrics) Check(endpoint, verdict, reason string) {
 // Login counts one login that came back.
 func (m *Metrics) Login(provider, result string) { m.logins.WithLabelValues(provider, result).Inc() }
 
-// SignOut counts one session ended by its user.
-func (m *Metrics) SignOut() { m.signOuts.Inc() }
+// The kinds of sign-outs.
+const (
+	ByUser         = "user"
+	ByBackChannel  = "back_channel"
+	ByFrontChannel = "front_channel"
+)
+
+// SignOut counts one sign-out of a kind.
+func (m *Metrics) SignOut(provider, kind string) { m.signOuts.WithLabelValues(provider, kind).Inc() }
+
+// LogoutRefused counts one logout in the name of a provider that failed a check.
+func (m *Metrics) LogoutRefused(kind, reason string) { m.refusals.WithLabelValues(kind, reason).Inc() }
 
 // Insecure marks an option in force that weakens security.
 func (m *Metrics) Insecure(option string) { m.insecure.WithLabelValues(option).Set(1) }

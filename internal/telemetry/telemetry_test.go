@@ -88,7 +88,8 @@ func TestMetrics(t *testing.T) {
 	m.Check("/auth", "allow", "admitted")
 	m.Check("/auth/nginx", "deny", "no_rule")
 	m.Login("oidc", "success")
-	m.SignOut()
+	m.SignOut("oidc", ByUser)
+	m.LogoutRefused(ByBackChannel, "issuer")
 	m.Insecure("DOORWARD_COOKIE_INSECURE")
 	server := httptest.NewServer(m.Handler())
 	defer server.Close()
@@ -105,7 +106,8 @@ func TestMetrics(t *testing.T) {
 		`doorward_checks_total{endpoint="/auth",reason="admitted",verdict="allow"} 2`,
 		`doorward_checks_total{endpoint="/auth/nginx",reason="no_rule",verdict="deny"} 1`,
 		`doorward_logins_total{provider="oidc",result="success"} 1`,
-		`doorward_sign_outs_total 1`,
+		`doorward_sign_outs_total{kind="user",provider="oidc"} 1`,
+		`doorward_logouts_refused_total{kind="back_channel",reason="issuer"} 1`,
 		`doorward_insecure_option{option="DOORWARD_COOKIE_INSECURE"} 1`,
 		`version="1.2.3"`,
 		`go_goroutines`,

@@ -22,7 +22,7 @@ type sample struct {
 // samples are all pages in all their shapes: text stands in every field that is
 // shown, and url in every field that is an address.
 func samples(text, url string) []sample {
-	providers := []Provider{{text, url}, {text, url}, {text, url}}
+	providers := []Provider{{text, url, true}, {text, url, false}, {text, url, false}}
 	groups := slices.Repeat([]string{text}, 9)
 	expires := time.Date(2026, 11, 29, 14, 5, 0, 0, time.FixedZone("", 3600))
 	return []sample{
@@ -61,6 +61,10 @@ func samples(text, url string) []sample {
 		{"not allowed", false, func(s *Set, w io.Writer) error {
 			return s.NotAllowed(w, NotAllowed{Account: text, Provider: text, Host: text, Reason: text, ReasonCode: text,
 				RequestID: text, OtherAccountURL: url, SignOutURL: url, Operator: text})
+		}},
+		{"not allowed, another provider", false, func(s *Set, w io.Writer) error {
+			return s.NotAllowed(w, NotAllowed{Account: text, Provider: text, OtherProvider: text, Host: text, Reason: text, ReasonCode: text,
+				RequestID: text, OtherAccountURL: url, SignOutURL: url})
 		}},
 		{"not allowed, nobody", false, func(s *Set, w io.Writer) error {
 			return s.NotAllowed(w, NotAllowed{Reason: text})
@@ -222,8 +226,15 @@ func TestWords(t *testing.T) {
 		page func(io.Writer) error
 		want string
 	}{
+		{"chooser", func(w io.Writer) error {
+			return s.SignIn(w, SignIn{Providers: []Provider{{"Company login", "/b", true}, {"GitHub", "/a", false}}})
+		}, "Sign in Choose the account that you want to use. Continue with Company login used last time Continue with GitHub"},
+		{"another provider", func(w io.Writer) error {
+			return s.NotAllowed(w, NotAllowed{Account: "ada", Provider: "GitHub", OtherProvider: "Company login", Host: "app.example.com",
+				Reason: "Not this one.", OtherAccountURL: "/start", SignOutURL: "/sign_out"})
+		}, "Another login is needed You are signed in as ada with GitHub, but app.example.com opens only to logins with Company login. Sign in with Company login Sign out"},
 		{"sign in", func(w io.Writer) error {
-			return s.SignIn(w, SignIn{Host: "app.example.com", Providers: []Provider{{"Company login", "/start"}}})
+			return s.SignIn(w, SignIn{Host: "app.example.com", Providers: []Provider{{"Company login", "/start", false}}})
 		}, "Sign in to continue to app.example.com Continue with Company login"},
 		{"account, e-mail not said twice", func(w io.Writer) error {
 			return s.Account(w, Account{Account: "ada@example.com", Email: "ada@example.com", Name: "Ada", Provider: "Dex",

@@ -37,6 +37,21 @@ func (s *Set) PolicyWith(pictures []string, formAction ...string) string {
 	return b.String()
 }
 
+// FramePolicy is the policy of an empty page that pages of these origins may show
+// in a frame, and no others.
+func (s *Set) FramePolicy(by []string) string {
+	ancestors := ""
+	for _, origin := range by {
+		if isSource(origin) {
+			ancestors += " " + origin
+		}
+	}
+	if ancestors == "" {
+		ancestors = " 'none'"
+	}
+	return "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors" + ancestors
+}
+
 // isSource reports whether origin can stand in a policy without ending the
 // directive, the policy or the header.
 func isSource(origin string) bool {

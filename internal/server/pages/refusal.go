@@ -14,6 +14,7 @@ type NotAllowed struct {
 	RequestID  string
 
 	OtherAccountURL string // begins a login at which another account can be chosen
+	OtherProvider   string // its label, when that login has to be at another one
 	SignOutURL      string
 
 	// Operator says what the person who runs Doorward can do about it. It is

@@ -13,6 +13,7 @@ type SignIn struct {
 type Provider struct {
 	Label string // as people know it: "Company login"
 	URL   string // begins the login
+	Last  bool   // this browser's last login was there; the page names it first
 }
 
 // SignIn writes the sign-in page.
