@@ -51,10 +51,7 @@ type Render func(auth.User, auth.Tokens) auth.Identity
 // CookieStore keeps each session in one sealed cookie of its browser. Only what
 // ends a session early is kept here, in memory: sign-outs and last uses.
 type CookieStore struct {
-	CookieConfig
-	hostName   string // the full name of a cookie for one host
-	domainName string // and of one for a domain
-
+	jar
 	sealer  *sealer
 	revoked *revocations
 	used    uses
@@ -104,15 +101,13 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 		return nil, err
 	}
 	c := &CookieStore{
-		CookieConfig: cfg,
-		hostName:     cookiePrefix(cfg.Insecure, "") + cfg.Name,
-		domainName:   cookiePrefix(cfg.Insecure, "domain") + cfg.Name,
-		sealer:       sealer,
-		used:         uses{timeout: cfg.Idle, started: cfg.Now()},
-		opened:       opened,
-		revoked:      newRevocations(),
-		renewed:      newRenewals(),
-		tokens:       newIDTokens(maxIDTokens),
+		jar:     newJar(cfg),
+		sealer:  sealer,
+		used:    uses{timeout: cfg.Idle, started: cfg.Now()},
+		opened:  opened,
+		revoked: newRevocations(),
+		renewed: newRenewals(),
+		tokens:  newIDTokens(maxIDTokens),
 	}
 	c.render.Store(&Rendering{Render: cfg.Render})
 	return c, nil
@@ -158,10 +153,7 @@ func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error)
 
 // lives reports whether a session is still good, and counts this as a use of it.
 func (c *CookieStore) lives(s Session, now time.Time) bool {
-	issuer, known := c.Issuers[s.User.Provider]
-	return now.Before(s.Expires) && now.Before(s.Created.Add(c.Lifetime)) && // which may be shorter than it was
-		(c.Issuers == nil || known && issuer == s.User.Issuer) &&
-		!c.revoked.has(s) && !c.used.touch(s, now)
+	return c.counts(s, now) && !c.revoked.has(s) && !c.used.touch(s, now)
 }
 
 // open returns what a cookie contains, with the identity rendered.
@@ -209,21 +201,6 @@ func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.S
 	return c.rendered(s), nil
 }
 
-// keep returns the tokens that the configuration passes on.
-func (c *CookieStore) keep(t auth.Tokens) auth.Tokens {
-	var kept auth.Tokens
-	if c.KeepAccessToken {
-		kept.Access = t.Access
-	}
-	if c.KeepIDToken {
-		kept.ID = t.ID
-	}
-	if c.KeepRefreshToken {
-		kept.Refresh, kept.Expiry, kept.IDExpiry = t.Refresh, t.Expiry, t.IDExpiry
-	}
-	return kept
-}
-
 // remember keeps an ID token in memory for the sign-out. In the cookie it would
 // take room on every request.
 func (c *CookieStore) remember(id ID, token secret.Secret) {
@@ -268,34 +245,7 @@ func (c *CookieStore) RevokeAll(_ context.Context, whose Whose) error {
 	return nil
 }
 
-// name is the full name of the session cookie of a site.
-func (c *CookieStore) name(site auth.Site) string {
-	if site.CookieDomain == "" {
-		return c.hostName
-	}
-	return c.domainName
-}
-
-// cookiePrefix has the browser enforce what the cookie promises (RFC 6265bis
-// section 4.1.3): that it is secure and, without a domain, of this host alone.
-func cookiePrefix(insecure bool, domain string) string {
-	switch {
-	case insecure:
-		return ""
-	case domain == "":
-		return "__Host-"
-	default:
-		return "__Secure-"
-	}
-}
-
-// scope is where a session of site is valid. It is sealed into the cookie.
-func scope(site auth.Site) string {
-	if site.CookieDomain != "" {
-		return site.CookieDomain
-	}
-	return site.Host
-}
-
 // at returns the store as gorilla/sessions wants one, for one site.
-func (c *CookieStore) at(site auth.Site) sessions.Store { return &gorilla{c, site} }
+func (c *CookieStore) at(site auth.Site) sessions.Store {
+	return &gorilla{jar: &c.jar, site: site, load: c.Load, encode: codec{c.sealer, scope(site)}.Encode}
+}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -9,11 +10,13 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 )
 
-// gorilla is a CookieStore at one site as a sessions.Store. What a
-// sessions.Session holds here is one value, our Session.
+// gorilla is a Store at one site as a sessions.Store. What a sessions.Session
+// holds here is one value, our Session.
 type gorilla struct {
-	store *CookieStore
-	site  auth.Site
+	*jar
+	site   auth.Site
+	load   func(context.Context, auth.Request) (Session, error)
+	encode func(name string, value any) (string, error) // of the cookie, for a Session
 }
 
 var _ sessions.Store = (*gorilla)(nil)
@@ -33,11 +36,11 @@ func (g *gorilla) New(r *http.Request, name string) (*sessions.Session, error) {
 	session.Options = &sessions.Options{
 		Path:     "/",
 		Domain:   g.site.CookieDomain,
-		Secure:   !g.store.Insecure,
+		Secure:   !g.Insecure,
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
 	}
-	s, err := g.store.Load(r.Context(), auth.Request{Host: g.site.Host, Cookies: r.Header["Cookie"]})
+	s, err := g.load(r.Context(), auth.Request{Host: g.site.Host, Cookies: r.Header["Cookie"]})
 	if err != nil {
 		return session, err
 	}
@@ -54,12 +57,12 @@ func (g *gorilla) Save(_ *http.Request, w http.ResponseWriter, session *sessions
 		return nil
 	}
 	s, _ := session.Values[sessionValue].(Session)
-	value, err := codec{g.store.sealer, scope(g.site)}.Encode(session.Name(), s)
+	value, err := g.encode(session.Name(), s)
 	if err != nil {
 		return err
 	}
-	if g.store.Persist {
-		session.Options.MaxAge = int(s.Expires.Sub(g.store.Now()) / time.Second)
+	if g.Persist {
+		session.Options.MaxAge = int(s.Expires.Sub(g.Now()) / time.Second)
 	}
 	cookie := sessions.NewCookie(session.Name(), value, session.Options)
 	if len(value) > maxValue || len(cookie.String()) > maxCookie {
