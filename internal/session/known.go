@@ -1,0 +1,127 @@
+package session
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// known holds sessions that were read from Redis, opened and rendered, so that a
+// check asks nobody. Redis says by itself when one changes; what it has said of a
+// session while that was being read keeps it out.
+type known struct {
+	seed   maphash.Seed
+	shards [knownShards]knownShard
+
+	// epoch counts how often news may have been missed. A session of an earlier
+	// epoch has to be read again.
+	epoch atomic.Uint64
+}
+
+// Bounds of the memory for known sessions, in all.
+const (
+	knownShards   = 32
+	maxKnown      = 1 << 15  // sessions, and cookies of them
+	maxKnownBytes = 64 << 20 // of all sessions, tokens and all
+)
+
+// knownShard is a part of them with a lock of its own. A session and its cookies
+// may be in different shards.
+type knownShard struct {
+	mu       sync.Mutex
+	cookies  *simplelru.LRU[cookieKey, *entry]
+	sessions *simplelru.LRU[string, *entry] // by the name in Redis
+	bytes    int
+	changes  uint64 // that were heard of
+}
+
+// cookieKey is everything that an opened cookie depends on.
+type cookieKey struct{ name, scope, value string }
+
+// entry is one known session.
+type entry struct {
+	held    *Held
+	session atomic.Pointer[Session] // with its identity; nil once it changed or was forgotten
+	epoch   uint64
+	bytes   int
+	passing bool // something changed while it was read: good for this once
+
+	used    atomic.Int64 // Unix seconds of the last use that is known here
+	waiting atomic.Bool  // for its last use to be written
+}
+
+func newKnown() *known {
+	k := &known{seed: maphash.MakeSeed()}
+	for i := range k.shards {
+		shard := &k.shards[i]
+		var err1, err2 error
+		shard.cookies, err1 = simplelru.NewLRU[cookieKey, *entry](maxKnown/knownShards, nil)
+		shard.sessions, err2 = simplelru.NewLRU(maxKnown/knownShards, func(_ string, e *entry) {
+			e.session.Store(nil) // nobody would hear of its changes
+			shard.bytes -= e.bytes
+		})
+		if err1 != nil || err2 != nil {
+			panic("session: no room for known sessions") // only for a size below one
+		}
+	}
+	return k
+}
+
+func (k *known) shard(text string) *knownShard {
+	return &k.shards[maphash.String(k.seed, text)%knownShards]
+}
+
+// byCookie is the session of a cookie, nil when it is not known.
+func (k *known) byCookie(key cookieKey) *entry {
+	shard := k.shard(key.value)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	e, _ := shard.cookies.Get(key)
+	return e
+}
+
+// byName is the session of a name in Redis, nil when it is not known, and how
+// many changes were heard of so far; put wants to know.
+func (k *known) byName(name string) (*entry, uint64) {
+	shard := k.shard(name)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	e, _ := shard.sessions.Get(name)
+	return e, shard.changes
+}
+
+// put adds a session that was read after changes, and reports whether it may be
+// known: not when something changed since.
+func (k *known) put(e *entry, changes uint64) bool {
+	shard := k.shard(e.held.name)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if shard.changes != changes {
+		return false
+	}
+	shard.sessions.Remove(e.held.name)
+	shard.sessions.Add(e.held.name, e)
+	for shard.bytes += e.bytes; shard.bytes > maxKnownBytes/knownShards && shard.sessions.Len() > 1; {
+		shard.sessions.RemoveOldest()
+	}
+	return true
+}
+
+// remember says which cookie opens a session.
+func (k *known) remember(key cookieKey, e *entry) {
+	shard := k.shard(key.value)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	shard.cookies.Add(key, e)
+}
+
+// drop forgets a session that has changed.
+func (k *known) drop(name string) {
+	shard := k.shard(name)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	shard.changes++
+	shard.sessions.Remove(name)
+}

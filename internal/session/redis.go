@@ -1,0 +1,370 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/sessions"
+	"github.com/redis/rueidis"
+
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/redis"
+)
+
+// RedisConfig is what a RedisStore is made of. Of the CookieConfig the switches
+// for tokens say what is passed on or needed; the ID token is always kept, for the
+// sign-out at the provider.
+type RedisConfig struct {
+	CookieConfig
+	Redis  redis.Config // Changed, Lost and Connected are the store's
+	Prefix string       // of all keys
+
+	// Grace is how long sessions that are known go on while Redis is away.
+	Grace time.Duration
+
+	// Graced is told of each answer out of the grace; nil: nobody is.
+	Graced func()
+
+	Log *slog.Logger
+}
+
+// RedisStore keeps sessions in Redis. The cookie holds what names and opens one.
+// What was read is known until Redis says that it has changed, so that a check of
+// a session in use asks nobody.
+type RedisStore struct {
+	jar
+	roster
+	redis      *redis.Client
+	references *sealer
+	sealed     *sealer // places
+	vault      *vault
+	render     atomic.Pointer[Rendering]
+	known      *known
+	outage     outage
+	ended      revocations // by name, those that this process ended or saw ended
+	uses       lastUses
+	started    time.Time
+	reads      flights
+	renewing   flights
+	renewals   sync.WaitGroup // that run
+	graced     func()
+	log        *slog.Logger
+}
+
+// maxRecord bounds a session in Redis, in bytes.
+const maxRecord = 256 << 10
+
+// NewRedisStore returns a store that asks nobody before Run.
+func NewRedisStore(cfg RedisConfig) (*RedisStore, error) {
+	references, err := cfg.Keys.sealer("reference")
+	if err != nil {
+		return nil, err
+	}
+	places, err := cfg.Keys.sealer("place")
+	if err != nil {
+		return nil, err
+	}
+	vault, err := cfg.Keys.vault()
+	if err != nil {
+		return nil, err
+	}
+	r := &RedisStore{
+		jar: newJar(cfg.CookieConfig), roster: roster{cfg.Prefix},
+		references: references, sealed: places, vault: vault, started: cfg.Now(), known: newKnown(),
+		outage: outage{grace: cfg.Grace, now: cfg.Now},
+		graced: cfg.Graced, log: cfg.Log,
+	}
+	r.render.Store(&Rendering{Render: cfg.Render})
+	cfg.Redis.Changed, cfg.Redis.Lost = r.changed, r.lost
+	cfg.Redis.Connected = func(context.Context) {}
+	r.redis = redis.New(cfg.Redis)
+	return r, nil
+}
+
+// Run keeps the connection to Redis until the context ends. Renewals that are
+// under way end before, and last uses that wait are written.
+func (r *RedisStore) Run(ctx context.Context) {
+	connected, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() { defer close(done); r.redis.Run(connected) }()
+	r.writeUses(ctx)
+	r.renewals.Wait()
+	stop()
+	<-done
+}
+
+// changed hears which keys have changed.
+func (r *RedisStore) changed(keys []string) {
+	for _, key := range keys {
+		if name := r.nameOf(key); name != "" {
+			r.known.drop(name)
+		}
+	}
+}
+
+// lost hears that a change may have been missed.
+func (r *RedisStore) lost() { r.outage.begin(r.known.epoch.Add(1) - 1) }
+
+// SetRender implements Store.
+func (r *RedisStore) SetRender(render Render) Rendering {
+	next := Rendering{render, r.render.Load().generation + 1}
+	r.render.Store(&next)
+	return next
+}
+
+// Load implements Store.
+func (r *RedisStore) Load(ctx context.Context, req auth.Request) (Session, error) {
+	site, ok := r.Sites.For(req.Host)
+	if !ok {
+		return Session{}, nil
+	}
+	key, now := cookieKey{name: r.name(site), scope: scope(site)}, r.Now()
+	var trouble error
+	tries := 0
+	for _, line := range req.Cookies {
+		for value := range values(line, key.name) {
+			if tries++; tries > maxDuplicates {
+				return Session{}, trouble
+			}
+			key.value = value
+			s, err := r.look(ctx, key, now)
+			if err == nil && !s.User.Nobody() {
+				return s, nil
+			}
+			trouble = errors.Join(trouble, err)
+		}
+	}
+	return Session{}, trouble
+}
+
+// look returns the session of one cookie.
+func (r *RedisStore) look(ctx context.Context, key cookieKey, now time.Time) (Session, error) {
+	epoch := r.known.epoch.Load()
+	e := r.known.byCookie(key)
+	if e != nil && e.epoch == epoch {
+		if s, ok := r.current(e); ok {
+			return r.checked(ctx, e, s, now)
+		}
+	}
+	ref, ok := openReference(r.references, key.value, key.name+" "+key.scope)
+	if !ok || !now.Before(time.Unix(ref.expires, 0)) {
+		return Session{}, nil
+	}
+	held := ref.held()
+	e, err := r.find(ctx, held, now)
+	if e == nil || err != nil {
+		return Session{}, err
+	}
+	if !e.passing {
+		// Not the whole header lines that these are parts of.
+		key.scope, key.value = strings.Clone(key.scope), strings.Clone(key.value)
+		r.known.remember(key, e)
+	}
+	s, ok := r.current(e)
+	if !ok {
+		return Session{}, nil
+	}
+	return r.checked(ctx, e, s, now)
+}
+
+// find returns a known session, or else asks Redis. Nobody's is nil. While Redis
+// is away a session that was known when it went goes on.
+func (r *RedisStore) find(ctx context.Context, held *Held, now time.Time) (*entry, error) {
+	if r.ended.has(Session{ID: held.mark}) {
+		return nil, nil
+	}
+	old, _ := r.known.byName(held.name)
+	if old != nil && old.epoch == r.known.epoch.Load() && old.held.secret == held.secret {
+		return old, nil
+	}
+	e, err := r.fetch(ctx, held)
+	if err == nil {
+		return e, nil
+	}
+	if old != nil && old.held.secret == held.secret && r.outage.spares(old.epoch) {
+		if r.graced != nil {
+			r.graced()
+		}
+		return old, nil
+	}
+	return nil, err
+}
+
+// current is what an entry holds, with the identity as it is made now. It reports
+// false for one that has changed meanwhile.
+func (r *RedisStore) current(e *entry) (Session, bool) {
+	s := e.session.Load()
+	if s == nil {
+		return Session{}, false
+	}
+	if s.Rendered != r.render.Load().generation {
+		next := r.rendered(*s)
+		e.session.CompareAndSwap(s, &next)
+		s = &next
+	}
+	return *s, true
+}
+
+// rendered is s with its identity as response headers.
+func (r *RedisStore) rendered(s Session) Session {
+	render := r.render.Load()
+	s.Identity, s.Rendered = render.Render(s.User, s.Tokens), render.generation
+	return s
+}
+
+// checked returns a session that is still good, and counts this as a use of it.
+func (r *RedisStore) checked(ctx context.Context, e *entry, s Session, now time.Time) (Session, error) {
+	if !r.counts(s, now) {
+		return Session{}, nil
+	}
+	idle, err := r.idles(ctx, e, s, now)
+	if idle || err != nil {
+		return Session{}, err
+	}
+	r.uses.note(e, now)
+	return s, nil
+}
+
+// fetch reads a session from Redis, and has it known from then on. Nobody's is
+// nil.
+func (r *RedisStore) fetch(ctx context.Context, held *Held) (*entry, error) {
+	result, err := r.reads.once(ctx, held.name, func(ctx context.Context) (any, error) {
+		_, changes := r.known.byName(held.name)
+		epoch := r.known.epoch.Load()
+		stored, err := r.read(ctx, held.name)
+		return read{stored, epoch, changes}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	got, _ := result.(read)
+	r.outage.end()
+	if got.version == struck {
+		r.ended.add(held.mark, time.Unix(held.expires, 0), r.Now())
+		return nil, nil
+	}
+	s, ok := r.opened(held, got.stored)
+	if !ok {
+		return nil, nil
+	}
+	s = r.rendered(s)
+	e := &entry{held: held, epoch: got.epoch, bytes: 2*len(got.value) + s.Identity.Size + 1<<10}
+	e.session.Store(&s)
+	e.used.Store(s.Created.Unix())
+	e.passing = !r.known.put(e, got.changes)
+	return e, nil
+}
+
+// opened is the session that Redis holds, if it is the one that held opens and of
+// the version that it has to be of.
+func (r *RedisStore) opened(held *Held, got stored) (Session, bool) {
+	version := 0
+	if got.version != "" {
+		var err error
+		if version, err = strconv.Atoi(got.version); err != nil {
+			return Session{}, false // ended, or not ours
+		}
+	}
+	return r.vault.open(held, version, []byte(got.value))
+}
+
+// stored is what Redis has of a session: "" for what is not there.
+type stored struct{ value, version, lease string }
+
+// read is what was read, and what was known of changes before.
+type read struct {
+	stored
+	epoch, changes uint64
+}
+
+// read asks Redis for a session.
+func (r *RedisStore) read(ctx context.Context, name string) (stored, error) {
+	key := r.value(name)
+	results, err := r.redis.Do(ctx, key, func(b rueidis.Builder) []rueidis.Completed {
+		return []rueidis.Completed{b.Mget().Key(key, r.version(name), r.lease(name)).Build()}
+	})
+	if err != nil {
+		return stored{}, err
+	}
+	found, err := results[0].ToArray()
+	if err != nil || len(found) != 3 {
+		return stored{}, errors.Join(errors.New("session: read from redis: an answer of another kind"), err)
+	}
+	var texts [3]string
+	for i, message := range found {
+		texts[i], _ = message.ToString() // not there: ""
+	}
+	return stored{texts[0], texts[1], texts[2]}, nil
+}
+
+// Create implements Store.
+func (r *RedisStore) Create(w http.ResponseWriter, req *http.Request, site auth.Site, s Session) (Session, error) {
+	now := r.Now()
+	s.Created, s.Expires, s.Renewed, s.Version = now, now.Add(r.Lifetime), now, 0
+	s.Held = newReference(s.Expires).held()
+	s.ID = s.Held.id
+	s.Tokens = r.kept(s.Tokens)
+	value, err := r.vault.seal(s.Held, s)
+	if err != nil {
+		return Session{}, err
+	}
+	if len(value) > maxRecord {
+		return Session{}, ErrTooLarge
+	}
+	key := r.value(s.Held.name)
+	_, err = r.redis.Do(context.WithoutCancel(req.Context()), key, func(b rueidis.Builder) []rueidis.Completed {
+		return append(r.enlist(b, s, r.place(req, s), r.Lifetime),
+			b.Set().Key(key).Value(rueidis.BinaryString(value)).PxMilliseconds(milliseconds(r.Lifetime)).Build())
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	session, err := r.at(site).New(req, r.name(site))
+	if err != nil {
+		return Session{}, err
+	}
+	session.Values[sessionValue] = s
+	if err := session.Save(req, w); err != nil {
+		return Session{}, err
+	}
+	return r.rendered(s), nil
+}
+
+// kept are the tokens that are passed on or needed, and always the ID token: the
+// provider wants to see it at the sign-out.
+func (r *RedisStore) kept(t auth.Tokens) auth.Tokens {
+	kept := r.keep(t)
+	kept.ID, kept.IDExpiry = t.ID, t.IDExpiry
+	return kept
+}
+
+// at returns the store as gorilla/sessions wants one, for one site.
+func (r *RedisStore) at(site auth.Site) sessions.Store {
+	return &gorilla{jar: &r.jar, site: site, load: r.Load, encode: func(name string, value any) (string, error) {
+		s, ok := value.(Session)
+		if !ok || s.Held == nil {
+			return "", errors.New("session: encode a session that is not in redis")
+		}
+		return s.Held.seal(r.references, name+" "+scope(site)), nil
+	}}
+}
+
+// Carry implements Store: the cookie only names the session.
+func (r *RedisStore) Carry(http.ResponseWriter, *http.Request, auth.Site, Session) {}
+
+// Trouble is why Redis cannot be asked now, nil when it can. Left is how much
+// longer known sessions go on all the same.
+func (r *RedisStore) Trouble() (trouble error, left time.Duration) {
+	trouble = r.redis.Trouble()
+	if trouble != nil && r.outage.under.Load() {
+		left = r.outage.left()
+	}
+	return trouble, max(0, left)
+}

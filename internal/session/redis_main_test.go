@@ -1,0 +1,56 @@
+package session
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/doorward/doorward/internal/redis"
+	"github.com/doorward/doorward/internal/redis/redistest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// maker makes a store; of one that keeps sessions outside of it, another replica.
+type maker func(t testing.TB, cfg CookieConfig) Store
+
+// eachStore runs a test of the suite on every kind of store.
+func eachStore(t *testing.T, test func(t *testing.T, store maker)) {
+	t.Run("cookie", func(t *testing.T) {
+		test(t, func(t testing.TB, cfg CookieConfig) Store { return store(t, cfg) })
+	})
+	for _, program := range redistest.Programs() {
+		t.Run(program, func(t *testing.T) {
+			server := redistest.StartProgram(t, program)
+			test(t, func(t testing.TB, cfg CookieConfig) Store { return inRedis(t, server, cfg) })
+		})
+	}
+}
+
+// inRedis is a replica with its sessions in a server. It runs until the test ends.
+func inRedis(t testing.TB, server *redistest.Server, cfg CookieConfig) *RedisStore {
+	t.Helper()
+	return running(t, RedisConfig{
+		CookieConfig: cfg, Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}},
+		Prefix: "test:", Grace: time.Minute, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+}
+
+func running(t testing.TB, cfg RedisConfig) *RedisStore {
+	t.Helper()
+	cfg.Redis.Log = cfg.Log
+	r, err := NewRedisStore(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { r.Run(ctx) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	return r
+}
