@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
-	"time"
 
 	"google.golang.org/grpc/credentials"
 
@@ -18,7 +17,6 @@ import (
 	"github.com/doorward/doorward/internal/redirect"
 	"github.com/doorward/doorward/internal/server"
 	"github.com/doorward/doorward/internal/server/pages"
-	"github.com/doorward/doorward/internal/session"
 	"github.com/doorward/doorward/internal/telemetry"
 )
 
@@ -28,6 +26,7 @@ type process struct {
 	admin     *server.Admin
 	envoy     *extauthz.Server
 	providers idp.Providers
+	sessions  *stores
 	clients   *clients       // of the configuration in force; only the reloading looks at it
 	refused   []config.Token // of the configuration that could not be put in force last
 	log       *slog.Logger
@@ -43,7 +42,7 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	sessions, flows, err := newSessions(cfg)
+	sessions, err := newStores(cfg, log, metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -57,41 +56,23 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	}
 	settings := gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus, Reasons: cfg.ReasonHeader}
 	main := &server.Server{
-		Gate: g, Gateway: settings, Sessions: sessions, Flows: flows, Providers: providers, Sites: sites(cfg),
+		Gate: g, Gateway: settings, Sessions: sessions, Flows: sessions.flows, Providers: providers, Sites: sites(cfg),
 		Logouts:   idp.NewLogoutTokens(providers),
 		Redirects: redirects(cfg), Pages: look, Log: log, Metrics: metrics,
 		Prefix: cfg.PathPrefix, SignInPage: cfg.SignInPage,
 	}
 	direct := gateway.Direct{Denied: main.DeniedPage}
 	p := &process{
-		main:      main,
-		admin:     &server.Admin{Providers: providers, Metrics: metrics},
+		main: main,
+		admin: &server.Admin{Providers: providers, Metrics: metrics, Sessions: func() (string, bool) {
+			return sessions.ready(cfg.SessionStore)
+		}},
+		sessions:  sessions,
 		envoy:     &extauthz.Server{Gate: g, Dialect: gateway.GRPC{Settings: settings, Direct: direct}},
 		providers: providers,
 		log:       log,
 	}
 	return p, p.govern(cfg)
-}
-
-// newSessions returns what keeps sessions, and what keeps logins under way. They
-// share their secrets.
-func newSessions(cfg *config.Config) (session.Store, *session.Flows, error) {
-	keys, err := session.NewKeyring(cfg.CookieSecrets)
-	if err != nil {
-		return nil, nil, err
-	}
-	flows, err := session.NewFlows(keys, cfg.CookieName, cfg.CookieInsecure, time.Now)
-	if err != nil {
-		return nil, nil, err
-	}
-	sessions, err := session.NewCookieStore(session.CookieConfig{
-		Keys: keys, Sites: sites(cfg), Name: cfg.CookieName, Insecure: cfg.CookieInsecure,
-		Persist: cfg.CookiePersist, Lifetime: cfg.SessionLifetime, Idle: cfg.SessionIdleTimeout,
-		KeepAccessToken: cfg.PassAccessToken, KeepIDToken: cfg.PassIDToken,
-		Issuers: issuers(cfg.Providers),
-		Render:  renderer(cfg).Render, Now: time.Now,
-	})
-	return sessions, flows, err
 }
 
 // grpcCredentials are nil when the gRPC listener speaks plain text.

@@ -152,6 +152,7 @@ func (p *process) run(ctx context.Context, cfg *config.Config, parts []part, han
 	for _, provider := range p.providers {
 		work.Go(func() error { provider.Run(background); return nil })
 	}
+	work.Go(func() error { p.sessions.run(background); return nil })
 	work.Go(func() error { return p.reloads(background, cfg, hangup) })
 	work.Go(func() error {
 		defer cancel()

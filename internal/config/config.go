@@ -33,7 +33,12 @@ type Config struct {
 	SignInPage         bool
 	SessionLifetime    time.Duration
 	SessionIdleTimeout time.Duration // 0: none
-	SessionStore       string        // "cookie"
+	SessionStore       string        // "cookie" or "redis"
+
+	// Redis is there when sessions are kept in it, and optional otherwise: then
+	// sign-outs are shared through it.
+	Redis              Redis
+	SessionOutageGrace time.Duration // how long known sessions go on without Redis
 
 	// Providers are at least one. They come from the file, or one from the
 	// environment.
@@ -91,7 +96,6 @@ func Load() (cfg *Config, warnings []string, err error) {
 
 func (r *reader) resolve(s *spec) *Config {
 	c := &Config{}
-	r.refuseUnsupported(s)
 	c.Listen, c.AdminListen = r.listeners(s)
 	c.GRPC = r.grpc(s, c.Listen, c.AdminListen)
 	c.CookieInsecure = r.boolean("DOORWARD_COOKIE_INSECURE", s.CookieInsecure)
@@ -115,19 +119,6 @@ func (c *Config) ownRule() Rule {
 	return Rule{Name: "DOORWARD_ALLOW", Redirect: true, Allow: &Allow{
 		Any: c.AllowAnyUser, Emails: c.AllowedEmails, EmailDomains: c.AllowedEmailDomains, Groups: c.AllowedGroups,
 	}}
-}
-
-// refuseUnsupported refuses what other versions understand: nothing that is set
-// is silently without effect.
-func (r *reader) refuseUnsupported(s *spec) {
-	for _, v := range []struct{ name, text, missing string }{
-		{"DOORWARD_REDIS_URL", s.RedisURL, "session store in Redis; unset it"},
-		{"DOORWARD_REDIS_URL_FILE", s.RedisURLFile, "session store in Redis; unset it"},
-	} {
-		if strings.TrimSpace(v.text) != "" {
-			r.mistake(v.name, "this version has no %s", v.missing)
-		}
-	}
 }
 
 // cookieName wants a token (RFC 6265, 4.1.1).
@@ -160,14 +151,8 @@ func (r *reader) session(s *spec, c *Config) {
 			r.warn(idle, "is longer than DOORWARD_SESSION_LIFETIME and has no effect")
 		}
 	}
-	c.SessionStore = r.plain(store, s.SessionStore)
-	switch c.SessionStore {
-	case "cookie":
-	case "redis":
-		r.mistake(store, "this version has no session store in Redis; set it to cookie")
-	default:
-		r.mistake(store, "has to be cookie")
-	}
+	c.SessionStore = r.oneOf(store, s.SessionStore, "cookie", "redis")
+	r.redis(s, c)
 }
 
 func (r *reader) forceScheme(text string, sites []Site) string {

@@ -81,7 +81,7 @@ func TestDefaults(t *testing.T) {
 		CookieName:      "doorward",
 		CookiePersist:   true,
 		SessionLifetime: 168 * time.Hour,
-		SessionStore:    "cookie",
+		SessionStore:    "cookie", SessionOutageGrace: time.Minute,
 		Providers: []config.Provider{{
 			Name: "oidc", IssuerURL: "https://id.example.com/realms/main", ClientID: "doorward",
 			Scopes: []string{"openid", "email", "profile"}, Discovery: true,

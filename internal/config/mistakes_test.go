@@ -106,10 +106,26 @@ func TestMistakes(t *testing.T) {
 		{"CFG-1 no lifetime", env{"SESSION_LIFETIME": "0s"}, "SESSION_LIFETIME: is too short"},
 		{"CFG-1 negative idle timeout", env{"SESSION_IDLE_TIMEOUT": "-1s"}, "SESSION_IDLE_TIMEOUT: is too short"},
 		{"CFG-1 negative delay", env{"SHUTDOWN_DELAY": "-1s"}, "SHUTDOWN_DELAY: is too short"},
-		{"CFG-1 Redis", env{"SESSION_STORE": "redis"}, "SESSION_STORE: this version has no session store in Redis"},
-		{"CFG-1 unknown store", env{"SESSION_STORE": "memory"}, "SESSION_STORE: has to be cookie"},
-		{"CFG-1 Redis address", env{"REDIS_URL": "redis://x"}, "REDIS_URL: this version has no"},
-		{"CFG-1 Redis address in a file", env{"REDIS_URL_FILE": "/x"}, "REDIS_URL_FILE: this version has no"},
+		{"CFG-1 unknown store", env{"SESSION_STORE": "memory"}, "SESSION_STORE: has to be cookie or redis"},
+		{"CFG-1 Redis without an address", env{"SESSION_STORE": "redis"}, "REDIS_URL: is missing"},
+		{"CFG-1 Redis address in a file that is not there", env{"REDIS_URL_FILE": "/nowhere/x"}, "REDIS_URL_FILE: cannot read"},
+		{"CFG-1 Redis address twice", env{"REDIS_URL": "redis://x", "REDIS_URL_FILE": "/x"}, "REDIS_URL_FILE: is set together"},
+		{"CFG-1 Redis without a scheme", env{"REDIS_URL": "redis:6379"}, "REDIS_URL: has to begin with redis://"},
+		{"CFG-1 Redis with another scheme", env{"REDIS_URL": "http://redis"}, "REDIS_URL: has to begin with redis://"},
+		{"CFG-1 Redis without a host", env{"REDIS_URL": "redis://"}, "REDIS_URL: host 1 is not one"},
+		{"CFG-1 Redis with an odd port", env{"REDIS_URL": "redis://x:port"}, "REDIS_URL: host 1 is not one"},
+		{"CFG-1 two hosts of one Redis", env{"REDIS_URL": "redis://a,b"}, "REDIS_URL: has several hosts"},
+		{"CFG-1 Redis with an odd database", env{"REDIS_URL": "redis://x/main"}, "REDIS_URL: needs a number as its database"},
+		{"CFG-1 Sentinels without a master", env{"REDIS_URL": "redis+sentinel://a,b"}, "REDIS_URL: needs the name of the master"},
+		{"CFG-1 a Cluster with a database", env{"REDIS_URL": "redis+cluster://a/1"}, "REDIS_URL: has a database"},
+		{"CFG-1 a socket without a path", env{"REDIS_URL": "unix://x"}, "REDIS_URL: needs the path of a socket"},
+		{"CFG-1 Redis user without a password", env{"REDIS_URL": "redis://u@x"}, "REDIS_URL: has a user name without a password"},
+		{"CFG-1 Redis password with a stray percent", env{"REDIS_URL": "redis://:a%b@x"}, "REDIS_URL: has a user name or password with a stray %"},
+		{"CFG-1 Redis with an unknown option", env{"REDIS_URL": "redis://x?tls=1"}, "REDIS_URL: has an option that is not known"},
+		{"CFG-1 Redis with an odd prefix", env{"REDIS_URL": "redis://x?prefix={a}"}, "REDIS_URL: has a prefix with other"},
+		{"CFG-1 Redis with a certificate and no TLS", env{"REDIS_URL": "redis://x?ca_file=/x"}, "REDIS_URL: has a certificate and no TLS"},
+		{"CFG-1 Redis with a certificate that is none", env{"REDIS_URL": "rediss://x?ca_file=/etc/hostname"}, "REDIS_URL: names a ca_file that"},
+		{"CFG-1 Redis grace", env{"SESSION_OUTAGE_GRACE": "-1s"}, "SESSION_OUTAGE_GRACE: is too short"},
 		{"gRPC on a taken address", env{"GRPC_LISTEN": ":4180"}, "GRPC_LISTEN: is the same as"},
 		{"gRPC certificate without key", env{"GRPC_LISTEN": ":4182", "GRPC_TLS_CERT_FILE": "/nowhere.pem"}, "GRPC_TLS_CERT_FILE: and DOORWARD_GRPC_TLS_KEY_FILE go together"},
 		{"gRPC certificate that cannot be read", env{"GRPC_LISTEN": ":4182", "GRPC_TLS_CERT_FILE": "/etc/hostname", "GRPC_TLS_KEY_FILE": "/etc/hostname"}, "GRPC_TLS_CERT_FILE: is no certificate"},
@@ -208,7 +224,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	for _, v := range config.Variables() {
 		name := strings.TrimPrefix(v.Name, "DOORWARD_")
 		switch {
-		case wrong[name] != "" || name == "OIDC_CLIENT_SECRET" || name == "OIDC_CLIENT_SECRET_FILE" || name == "COOKIE_SECRET_FILE":
+		case wrong[name] != "" || name == "OIDC_CLIENT_SECRET" || name == "OIDC_CLIENT_SECRET_FILE" || name == "COOKIE_SECRET_FILE" || name == "REDIS_URL":
 		default:
 			wrong[name] = "/\x01/"
 		}
@@ -218,7 +234,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	found := mistakes(t, err)
 	for _, v := range config.Variables() {
 		switch v.Name {
-		case "DOORWARD_OIDC_CLIENT_SECRET", "DOORWARD_COOKIE_SECRET_FILE", // right when unset
+		case "DOORWARD_OIDC_CLIENT_SECRET", "DOORWARD_COOKIE_SECRET_FILE", "DOORWARD_REDIS_URL", // right when unset
 			"DOORWARD_ALLOWED_GROUPS": // stands behind the lists that are wrong
 			continue
 		}

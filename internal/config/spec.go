@@ -26,7 +26,10 @@ type spec struct {
 	SignInPage         string `split_words:"true" default:"false" desc:"show the sign-in page even when there is one provider"`
 	SessionLifetime    string `split_words:"true" default:"168h" desc:"a session ends after this time, used or not"`
 	SessionIdleTimeout string `split_words:"true" default:"off" desc:"a session ends when it was not used for this time"`
-	SessionStore       string `split_words:"true" default:"cookie" desc:"where sessions are kept"`
+	SessionStore       string `split_words:"true" default:"cookie" desc:"where sessions are kept: cookie or redis"`
+	SessionOutageGrace string `split_words:"true" default:"60s" desc:"how long sessions that are known go on while Redis is away"`
+	RedisURL           string `split_words:"true" desc:"redis://, rediss://, redis+sentinel://, redis+cluster:// or unix://; with the cookie store it shares sign-outs among replicas"`
+	RedisURLFile       string `split_words:"true" desc:"file with the address of Redis"`
 
 	OIDC oidcSpec
 
@@ -50,11 +53,6 @@ type spec struct {
 	ShutdownDelay string `split_words:"true" default:"5s" desc:"how long to go on serving, not ready any more, after SIGTERM"`
 
 	ConfigFile string `split_words:"true" desc:"YAML file with rules per host and path, tokens of API clients, headers and providers; read again on change and on SIGHUP"`
-
-	// Names that later versions give a meaning to. They are known so that nobody
-	// sets them in vain; see refuseUnsupported.
-	RedisURL     string `split_words:"true" desc:"not in this version"`
-	RedisURLFile string `split_words:"true" desc:"not in this version"`
 }
 
 type oidcSpec struct {

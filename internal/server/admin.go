@@ -19,6 +19,10 @@ type Admin struct {
 	Providers idp.Providers
 	Metrics   *telemetry.Metrics
 
+	// Sessions says what is wrong with the store of sessions, "" when nothing is,
+	// and whether checks can be answered all the same. Nil: it is never in trouble.
+	Sessions func() (trouble string, serves bool)
+
 	draining atomic.Bool
 	stale    atomic.Pointer[string]
 }
@@ -62,6 +66,14 @@ func (a *Admin) ready(w http.ResponseWriter, _ *http.Request) {
 			status, lines = http.StatusServiceUnavailable, append(lines, fmt.Sprintf("provider %s: %v", provider.Name(), err))
 		} else if err := provider.Trouble(); err != nil {
 			lines = append(lines, fmt.Sprintf("provider %s, which sessions do not need: %v", provider.Name(), err))
+		}
+	}
+	if a.Sessions != nil {
+		if trouble, serves := a.Sessions(); trouble != "" {
+			lines = append(lines, "sessions: "+trouble)
+			if !serves {
+				status = http.StatusServiceUnavailable
+			}
 		}
 	}
 	if mistake := a.stale.Load(); mistake != nil {

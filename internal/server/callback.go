@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -100,6 +101,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, site auth.Site, 
 	}
 	now, err := s.Sessions.Create(w, r, site, session.Session{
 		User: login.User, Tokens: login.Tokens, ProviderSession: login.SessionID, Begun: flow.Started,
+		Client: clientText(s.Gateway.Proxies.ClientOf(r)),
 	})
 	if errors.Is(err, session.ErrTooLarge) {
 		s.Metrics.Login(flow.Provider, auth.IdentityTooLarge.Code)
@@ -146,6 +148,14 @@ func (s *Server) endedMeanwhile(w http.ResponseWriter, r *http.Request, site aut
 		Title: "You were signed out", Text: "The sign-in service ended your session while you were signing in.",
 		RetryURL: s.link(site, "/start", "rd", flow.Target), RetryLabel: "Sign in",
 	}
+}
+
+// clientText is an address as the user is shown it, "" when it is not known.
+func clientText(client netip.Addr) string {
+	if !client.IsValid() {
+		return ""
+	}
+	return client.String()
 }
 
 // admits reports whether the rules let user in at target, as far as it is the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -12,16 +13,16 @@ import (
 )
 
 // End implements Store.
-func (r *RedisStore) End(w http.ResponseWriter, req *http.Request, site auth.Site, s Session) error {
+func (r *RedisStore) End(w http.ResponseWriter, req *http.Request, site auth.Site, s Session) (auth.Tokens, error) {
 	if err := r.Revoke(context.WithoutCancel(req.Context()), s); err != nil {
-		return err
+		return auth.Tokens{}, err
 	}
 	session, err := r.at(site).New(req, r.name(site))
 	if err != nil {
-		return err
+		return auth.Tokens{}, err
 	}
 	session.Options.MaxAge = -1
-	return session.Save(req, w)
+	return s.Tokens, session.Save(req, w)
 }
 
 // Revoke implements Store. When Redis cannot be asked nothing has ended.
@@ -32,8 +33,20 @@ func (r *RedisStore) Revoke(ctx context.Context, s Session) error {
 	return r.endAll(ctx, []member{{s.Held.name, userOf(s.User.Issuer, s.User.Subject)}})
 }
 
-// RevokeAll implements Store.
+// RevokeAll implements Store. That it was asked for is there before the sessions
+// are looked for, so that a login under way is ended too, unless anybody may have
+// asked: that costs no memory.
 func (r *RedisStore) RevokeAll(ctx context.Context, whose Whose) error {
+	if !whose.Unproven {
+		key := r.allEnded(whose.named())
+		_, err := r.redis.Do(ctx, key, func(b rueidis.Builder) []rueidis.Completed {
+			at := strconv.FormatInt(r.Now().UnixMilli(), 10)
+			return []rueidis.Completed{b.Set().Key(key).Value(at).PxMilliseconds(milliseconds(2 * flowLifetime)).Build()}
+		})
+		if err != nil {
+			return err
+		}
+	}
 	members, err := r.members(ctx, whose)
 	if err != nil {
 		return err
@@ -41,16 +54,24 @@ func (r *RedisStore) RevokeAll(ctx context.Context, whose Whose) error {
 	return r.endAll(ctx, members)
 }
 
+// named is how the keys of somebody are named.
+func (w Whose) named() string {
+	if w.ProviderSession != "" {
+		return providedOf(w.Issuer, w.ProviderSession)
+	}
+	return userOf(w.Issuer, w.Subject)
+}
+
 // member is a session of somebody, by the names of both.
 type member struct{ session, user string }
 
 // members are the sessions of somebody that there are now.
 func (r *RedisStore) members(ctx context.Context, whose Whose) ([]member, error) {
-	user := userOf(whose.Issuer, whose.Subject)
+	user := whose.named()
 	key := r.used(user)
 	build := func(b rueidis.Builder) rueidis.Completed { return b.Zrange().Key(key).Min("0").Max("-1").Build() }
 	if whose.ProviderSession != "" {
-		key = r.provided(providedOf(whose.Issuer, whose.ProviderSession))
+		key = r.provided(user)
 		build = func(b rueidis.Builder) rueidis.Completed { return b.Smembers().Key(key).Build() }
 	}
 	results, err := r.redis.Do(ctx, key, func(b rueidis.Builder) []rueidis.Completed { return []rueidis.Completed{build(b)} })

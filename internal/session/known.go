@@ -22,9 +22,9 @@ type known struct {
 
 // Bounds of the memory for known sessions, in all.
 const (
-	knownShards   = 32
-	maxKnown      = 1 << 15  // sessions, and cookies of them
-	maxKnownBytes = 64 << 20 // of all sessions, tokens and all
+	knownShards     = 32
+	maxSessions     = 1 << 15  // sessions, and cookies of them
+	maxSessionBytes = 64 << 20 // of all sessions, tokens and all
 )
 
 // knownShard is a part of them with a lock of its own. A session and its cookies
@@ -57,8 +57,8 @@ func newKnown() *known {
 	for i := range k.shards {
 		shard := &k.shards[i]
 		var err1, err2 error
-		shard.cookies, err1 = simplelru.NewLRU[cookieKey, *entry](maxKnown/knownShards, nil)
-		shard.sessions, err2 = simplelru.NewLRU(maxKnown/knownShards, func(_ string, e *entry) {
+		shard.cookies, err1 = simplelru.NewLRU[cookieKey, *entry](maxSessions/knownShards, nil)
+		shard.sessions, err2 = simplelru.NewLRU(maxSessions/knownShards, func(_ string, e *entry) {
 			e.session.Store(nil) // nobody would hear of its changes
 			shard.bytes -= e.bytes
 		})
@@ -103,7 +103,7 @@ func (k *known) put(e *entry, changes uint64) bool {
 	}
 	shard.sessions.Remove(e.held.name)
 	shard.sessions.Add(e.held.name, e)
-	for shard.bytes += e.bytes; shard.bytes > maxKnownBytes/knownShards && shard.sessions.Len() > 1; {
+	for shard.bytes += e.bytes; shard.bytes > maxSessionBytes/knownShards && shard.sessions.Len() > 1; {
 		shard.sessions.RemoveOldest()
 	}
 	return true

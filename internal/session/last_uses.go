@@ -20,7 +20,7 @@ type lastUses struct {
 const (
 	usesEvery  = time.Minute
 	usesAtOnce = 200
-	maxWaiting = maxKnown
+	maxWaiting = maxSessions
 )
 
 // note counts a use. What it costs is an atomic store at most, but for the first

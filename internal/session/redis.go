@@ -48,7 +48,7 @@ type RedisStore struct {
 	render     atomic.Pointer[Rendering]
 	known      *known
 	outage     outage
-	ended      revocations // by name, those that this process ended or saw ended
+	ended      *revocations // by name, those that this process ended or saw ended
 	uses       lastUses
 	started    time.Time
 	reads      flights
@@ -77,7 +77,7 @@ func NewRedisStore(cfg RedisConfig) (*RedisStore, error) {
 	}
 	r := &RedisStore{
 		jar: newJar(cfg.CookieConfig), roster: roster{cfg.Prefix},
-		references: references, sealed: places, vault: vault, started: cfg.Now(), known: newKnown(),
+		references: references, sealed: places, vault: vault, started: cfg.Now(), known: newKnown(), ended: newRevocations(),
 		outage: outage{grace: cfg.Grace, now: cfg.Now},
 		graced: cfg.Graced, log: cfg.Log,
 	}
@@ -318,15 +318,18 @@ func (r *RedisStore) Create(w http.ResponseWriter, req *http.Request, site auth.
 	if len(value) > maxRecord {
 		return Session{}, ErrTooLarge
 	}
-	key := r.value(s.Held.name)
-	_, err = r.redis.Do(context.WithoutCancel(req.Context()), key, func(b rueidis.Builder) []rueidis.Completed {
-		return append(r.enlist(b, s, r.place(req, s), r.Lifetime),
-			b.Set().Key(key).Value(rueidis.BinaryString(value)).PxMilliseconds(milliseconds(r.Lifetime)).Build())
-	})
+	session, err := r.at(site).New(req, r.name(site))
 	if err != nil {
 		return Session{}, err
 	}
-	session, err := r.at(site).New(req, r.name(site))
+	ctx := context.WithoutCancel(req.Context())
+	if err := r.enlist(ctx, s, r.place(req, s)); err != nil {
+		return Session{}, err
+	}
+	key := r.value(s.Held.name)
+	_, err = r.redis.Do(ctx, key, func(b rueidis.Builder) []rueidis.Completed {
+		return []rueidis.Completed{b.Set().Key(key).Value(rueidis.BinaryString(value)).PxMilliseconds(milliseconds(r.Lifetime)).Build()}
+	})
 	if err != nil {
 		return Session{}, err
 	}
@@ -359,12 +362,15 @@ func (r *RedisStore) at(site auth.Site) sessions.Store {
 // Carry implements Store: the cookie only names the session.
 func (r *RedisStore) Carry(http.ResponseWriter, *http.Request, auth.Site, Session) {}
 
+// Troubles is how often Redis did not answer since the start.
+func (r *RedisStore) Troubles() int64 { return r.redis.Troubles() }
+
 // Trouble is why Redis cannot be asked now, nil when it can. Left is how much
 // longer known sessions go on all the same.
-func (r *RedisStore) Trouble() (trouble error, left time.Duration) {
+func (r *RedisStore) Trouble() (left time.Duration, trouble error) {
 	trouble = r.redis.Trouble()
 	if trouble != nil && r.outage.under.Load() {
 		left = r.outage.left()
 	}
-	return trouble, max(0, left)
+	return max(0, left), trouble
 }

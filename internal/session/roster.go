@@ -3,7 +3,6 @@ package session
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"strconv"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -26,6 +25,10 @@ func (r roster) lease(name string) string   { return r.prefix + "l:{" + name + "
 // used are the sessions of a user by their last use, places what each of them is.
 func (r roster) used(user string) string   { return r.prefix + "u:{" + user + "}" }
 func (r roster) places(user string) string { return r.prefix + "p:{" + user + "}" }
+
+// allEnded is when all sessions of a user, or from one of the provider's, were
+// last ended, in Unix milliseconds; it is there for as long as a login may take.
+func (r roster) allEnded(whose string) string { return r.prefix + "e:{" + whose + "}" }
 
 // provided are the sessions that came from one of the provider's.
 func (r roster) provided(id string) string { return r.prefix + "i:{" + id + "}" }
@@ -80,27 +83,6 @@ for i = 1, 2 do
   end
 end
 return 0`
-
-// enlist are the commands that make a session findable by its user and by the
-// provider's session. They come before the session itself, so that it is never
-// there without them.
-func (r roster) enlist(b rueidis.Builder, s Session, place string, lifetime time.Duration) []rueidis.Completed {
-	user := userOf(s.User.Issuer, s.User.Subject)
-	ttl := strconv.FormatInt(milliseconds(s.Expires.Sub(s.Created)), 10)
-	commands := []rueidis.Completed{
-		b.Eval().Script(enroll).Numkeys(2).Key(r.used(user), r.places(user)).Arg(
-			s.Held.name, strconv.FormatInt(s.Created.Unix(), 10), place, ttl,
-			strconv.FormatInt(s.Created.Add(-lifetime).Unix(), 10),
-		).Build(),
-	}
-	if s.ProviderSession != "" {
-		key := r.provided(providedOf(s.User.Issuer, s.ProviderSession))
-		commands = append(commands,
-			b.Sadd().Key(key).Member(s.Held.name+" "+user).Build(),
-			b.Pexpire().Key(key).Milliseconds(milliseconds(s.Expires.Sub(s.Created))).Build())
-	}
-	return commands
-}
 
 // strike are the commands that end a session: first the mark, so that not even an
 // old value that is put back opens, then the value.

@@ -20,12 +20,14 @@ type Metrics struct {
 	insecure *prometheus.GaugeVec
 	reloads  *prometheus.CounterVec
 	stale    prometheus.Gauge
+	graced   prometheus.Counter // there with Redis
 }
 
 // NewMetrics returns metrics in a registry of their own.
 func NewMetrics(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
+		graced:   newGraced(),
 		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "doorward_checks_total",
 			Help: "Checks answered, by the endpoint that was asked, the verdict and its reason.",

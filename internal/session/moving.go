@@ -1,0 +1,94 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/doorward/doorward/internal/auth"
+)
+
+// Moving is two stores of which one keeps new sessions and both have some: a
+// change of the store signs nobody out. The two have the same CookieConfig.
+type Moving struct {
+	Cookie  *CookieStore
+	Redis   *RedisStore
+	InRedis bool // where new sessions are kept
+}
+
+var _ Store = (*Moving)(nil)
+
+// newer keeps new sessions, older has those of before the change.
+func (m *Moving) newer() Store {
+	if m.InRedis {
+		return m.Redis
+	}
+	return m.Cookie
+}
+
+func (m *Moving) older() Store {
+	if m.InRedis {
+		return m.Cookie
+	}
+	return m.Redis
+}
+
+// of is the store that has s; the newer one for nobody's.
+func (m *Moving) of(s Session) Store {
+	switch {
+	case s.Held != nil:
+		return m.Redis
+	case s.User.Nobody():
+		return m.newer()
+	default:
+		return m.Cookie
+	}
+}
+
+// Load implements Store. A cookie of one store is no cookie of the other, and so
+// Redis is asked only for what is there.
+func (m *Moving) Load(ctx context.Context, req auth.Request) (Session, error) {
+	s, err := m.newer().Load(ctx, req)
+	if !s.User.Nobody() {
+		return s, err
+	}
+	s, err2 := m.older().Load(ctx, req)
+	if !s.User.Nobody() {
+		return s, err2
+	}
+	return Session{}, errors.Join(err, err2)
+}
+
+// Create implements Store.
+func (m *Moving) Create(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) (Session, error) {
+	return m.newer().Create(w, r, site, s)
+}
+
+// End implements Store.
+func (m *Moving) End(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) (auth.Tokens, error) {
+	return m.of(s).End(w, r, site, s)
+}
+
+// Revoke implements Store.
+func (m *Moving) Revoke(ctx context.Context, s Session) error { return m.of(s).Revoke(ctx, s) }
+
+// RevokeAll implements Store, in both.
+func (m *Moving) RevokeAll(ctx context.Context, whose Whose) error {
+	return errors.Join(m.Cookie.RevokeAll(ctx, whose), m.Redis.RevokeAll(ctx, whose))
+}
+
+// Renew implements Store.
+func (m *Moving) Renew(ctx context.Context, s Session, refresh Refresh) (Session, error) {
+	return m.of(s).Renew(ctx, s, refresh)
+}
+
+// Carry implements Store.
+func (m *Moving) Carry(w http.ResponseWriter, r *http.Request, site auth.Site, s Session) {
+	m.of(s).Carry(w, r, site, s)
+}
+
+// SetRender implements Store. Both count alike.
+func (m *Moving) SetRender(render Render) Rendering {
+	m.older().SetRender(render)
+	return m.newer().SetRender(render)
+}
