@@ -80,7 +80,7 @@ func TestForgeLogin(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" || u.GroupsUnknown {
 				t.Error(diff)
 			}
-			if login.Tokens.Access == "" || login.Tokens.ID != "" || login.Tokens.Refresh != "" || p.EndSessionURL("https://a.test", "") != "" {
+			if login.Tokens.Access == "" || login.Tokens.ID != "" || login.Tokens.Refresh != "" || p.EndSessionURL(SignOut{ReturnTo: "https://a.test"}) != "" {
 				t.Errorf("%+v", login)
 			}
 			if p.Keys() != nil || p.Trouble() != nil || p.Issuer() != f.URL() {
