@@ -63,10 +63,14 @@ func renderer(cfg *config.Config) *headers.Renderer {
 // rule is marked as shadow, a second set that has these in their places too. The
 // error lists every condition that does not compile.
 func ruleSets(cfg *config.Config) (enforced, shadow *policy.Set, err error) {
-	var real, all []policy.Rule
+	conditions, err := policy.NewCompiler()
+	if err != nil {
+		return nil, nil, err
+	}
+	real, all := make([]policy.Rule, 0, len(cfg.Rules)), make([]policy.Rule, 0, len(cfg.Rules))
 	var mistakes []error
 	for _, r := range cfg.Rules {
-		compiled, err := compile(r)
+		compiled, err := compile(r, conditions)
 		if err != nil {
 			mistakes = append(mistakes, inFile(cfg.File, r, err))
 			continue
@@ -98,7 +102,7 @@ func inFile(file string, r config.Rule, err error) error {
 	return fmt.Errorf("%s:%d:%d: rule %q: `when` %s", file, line, column, r.Name, text)
 }
 
-func compile(r config.Rule) (policy.Rule, error) {
+func compile(r config.Rule, conditions *policy.Compiler) (policy.Rule, error) {
 	compiled := policy.Rule{
 		Name: r.Name, Hosts: r.Hosts, Paths: r.Paths, Methods: r.Methods, Public: r.Public, Deny: r.Deny,
 		ACR: r.ACR, MaxAge: r.MaxAge, Provider: r.Provider, NoRedirect: !r.Redirect, CORS: r.CORS,
@@ -112,7 +116,7 @@ func compile(r config.Rule) (policy.Rule, error) {
 		Claims: r.Allow.Claims, Networks: r.Allow.Networks,
 	}
 	if r.Allow.When != "" {
-		condition, err := policy.Compile(r.Allow.When)
+		condition, err := conditions.Compile(r.Allow.When)
 		if err != nil {
 			return policy.Rule{}, err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -25,6 +26,7 @@ type document struct {
 
 	aliases map[*ast.AliasNode]ast.Node
 	budget  int // how many more values may be read
+	keys    map[reflect.Type][]string
 
 	remarks  []remark
 	said     map[place]bool // places that have a mistake

@@ -161,7 +161,7 @@ func (d *document) fields(spec value, n ast.Node, at place) {
 		return
 	}
 	target := reflect.ValueOf(spec).Elem()
-	known := keysOf(target.Type())
+	known := d.keysOf(target.Type())
 	d.pairs(mapping, at, func(key text, n ast.Node) {
 		i := slices.Index(known, key.value)
 		if i < 0 {
@@ -171,6 +171,20 @@ func (d *document) fields(spec value, n ast.Node, at place) {
 		key.key = key.value
 		d.into(target.Field(i+1).Addr().Interface().(value), n, key.place)
 	})
+}
+
+// keysOf is keysOf, each time but the first out of memory: a file has thousands of
+// mappings and a handful of types.
+func (d *document) keysOf(spec reflect.Type) []string {
+	keys, known := d.keys[spec]
+	if !known {
+		if d.keys == nil {
+			d.keys = map[reflect.Type][]string{}
+		}
+		keys = keysOf(spec)
+		d.keys[spec] = keys
+	}
+	return keys
 }
 
 // keysOf are the keys of a spec, in the order of its fields after the place.

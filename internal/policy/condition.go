@@ -49,8 +49,14 @@ type conditionUser struct {
 	Provider          string   `cel:"provider"`
 }
 
-// Compile reads an expression. An error in it is a *Mistake.
-func Compile(expression string) (*Condition, error) {
+// Compiler reads the expressions of a file: each that is there several times once.
+type Compiler struct {
+	env  *cel.Env
+	read map[string]*Condition
+}
+
+// NewCompiler returns a compiler that has read nothing.
+func NewCompiler() (*Compiler, error) {
 	env, err := cel.NewEnv(
 		ext.NativeTypes(reflect.TypeFor[conditionRequest](), reflect.TypeFor[conditionUser](), ext.ParseStructTags(true)),
 		cel.Variable("request", cel.ObjectType("policy.conditionRequest")),
@@ -60,6 +66,31 @@ func Compile(expression string) (*Condition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy: condition: %w", err)
 	}
+	return &Compiler{env, map[string]*Condition{}}, nil
+}
+
+// Compile reads an expression. An error in it is a *Mistake.
+func (c *Compiler) Compile(expression string) (*Condition, error) {
+	if known := c.read[expression]; known != nil {
+		return known, nil
+	}
+	condition, err := compileIn(c.env, expression)
+	if err == nil {
+		c.read[expression] = condition
+	}
+	return condition, err
+}
+
+// Compile reads one expression. An error in it is a *Mistake.
+func Compile(expression string) (*Condition, error) {
+	c, err := NewCompiler()
+	if err != nil {
+		return nil, err
+	}
+	return c.Compile(expression)
+}
+
+func compileIn(env *cel.Env, expression string) (*Condition, error) {
 	checked, issues := env.Compile(expression)
 	if issues.Err() != nil {
 		return nil, firstMistake(issues)

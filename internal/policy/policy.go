@@ -75,6 +75,7 @@ type Set struct {
 func New(rules []Rule, defaultHosts []string, now func() time.Time) *Set {
 	s := &Set{
 		now:         now,
+		rules:       make([]rule, 0, len(rules)),
 		exact:       map[string][]int{},
 		wildcard:    map[string][]int{},
 		unknownHost: rule{denial: auth.UnknownHost},
