@@ -47,14 +47,14 @@ func newHouse(t *testing.T, binary, ruleFile string) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(h.dir) })
-	addresses, err := stack.FreeAddresses(0, 0, 0, 0)
+	addresses, err := stack.FreeAddresses(0, 0, 0, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.logFile = filepath.Join(h.dir, "doorward.log")
 	h.front = &stack.Front{
 		Dir: h.dir, Listen: addresses[0], AppHost: "app.example.com", AuthHost: "auth.example.com",
-		App: addresses[1], Doorward: addresses[2],
+		App: addresses[1], Doorward: addresses[2], DoorwardGRPC: addresses[4],
 	}
 	h.front.AuthURL = "http://auth.example.com" + h.front.Listen[strings.LastIndexByte(h.front.Listen, ':'):]
 	h.doorward = &stack.Doorward{Binary: binary, Dir: h.dir, Listen: addresses[2], AdminListen: addresses[3], Env: map[string]string{
@@ -66,6 +66,8 @@ func newHouse(t *testing.T, binary, ruleFile string) *house {
 		"DOORWARD_OIDC_CLIENT_ID":     h.provider.ClientID,
 		"DOORWARD_OIDC_CLIENT_SECRET": h.provider.ClientSecret,
 		"DOORWARD_CONFIG_FILE":        ruleFile,
+		"DOORWARD_GRPC_LISTEN":        addresses[4],
+		"DOORWARD_REASON_HEADER":      "true",
 		"DOORWARD_TRUSTED_PROXIES":    "127.0.0.1/32", // the rest of loopback are clients
 		"DOORWARD_SHUTDOWN_DELAY":     "0s",
 	}}

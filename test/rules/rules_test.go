@@ -32,13 +32,15 @@ func TestCasesBehindGateways(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, gateway := range []struct {
-		name     string // in the table
+		name     string // of the test
+		skipped  string // in the table
 		endpoint string // in the metrics
 		config   stack.Gateway
 		hosts    [2]string // what it serves as shipped, and every host
 	}{
-		{"nginx", "nginx", stack.PlainNginx, [2]string{"server_name app.example.com;", "server_name ~.;"}},
-		{"envoy", "envoy", stack.EnvoyHTTP, [2]string{"domains: [app.example.com]", `domains: ["*"]`}},
+		{"nginx", "nginx", "nginx", stack.PlainNginx, [2]string{"server_name app.example.com;", "server_name ~.;"}},
+		{"envoy over HTTP", "envoy", "envoy", stack.EnvoyHTTP, [2]string{"domains: [app.example.com]", `domains: ["*"]`}},
+		{"envoy over gRPC", "grpc", "grpc", stack.EnvoyGRPC, [2]string{"domains: [app.example.com]", `domains: ["*"]`}},
 	} {
 		t.Run(gateway.name, func(t *testing.T) {
 			h := open(t, binary, gateway.config, gateway.hosts)
@@ -47,7 +49,7 @@ func TestCasesBehindGateways(t *testing.T) {
 			before := strings.Count(h.log(), shadowRule)
 			asked, shadowed := 0, 0
 			for _, c := range table.Cases {
-				skip := table.Skipped(c, gateway.name)
+				skip := table.Skipped(c, gateway.skipped)
 				switch {
 				case skip == nil:
 					asked++
@@ -80,6 +82,9 @@ func (h *house) judged(t *testing.T, c policytest.Case, cookie string) {
 	}
 	if got.reached && c.Method != "HEAD" && got.user != c.User {
 		t.Errorf("the app was told that it is %q", got.user)
+	}
+	if reason := got.header.Get("X-Doorward-Reason"); !got.reached && h.endpoint != "nginx" && reason != c.Reason { // nginx keeps it to itself
+		t.Errorf("X-Doorward-Reason: %q, want %q", reason, c.Reason)
 	}
 	want := fmt.Sprintf(`{endpoint=%q,reason=%q,verdict=%q}`, h.endpoint, c.Reason, c.Verdict())
 	h.until(t, "the check is counted as "+want, func() string {
