@@ -166,7 +166,7 @@ func (p *process) run(ctx context.Context, cfg *config.Config, parts []part, han
 			wait(failed, cfg.ShutdownDelay)
 		case <-failed.Done():
 		}
-		return finish(parts)
+		return p.finish(parts)
 	})
 	return work.Wait()
 }
@@ -181,14 +181,15 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 // finish stops accepting and waits for what is in flight; the admin listener,
-// which stands last, ends last.
-func finish(parts []part) error {
+// which stands last, ends last, and then what goes on beside the answers.
+func (p *process) finish(parts []part) error {
 	ctx, cancel := context.WithTimeout(context.Background(), finishTimeout)
 	defer cancel()
 	var errs []error
 	for _, part := range parts {
 		errs = append(errs, part.finish(ctx))
 	}
+	p.main.Finish(ctx)
 	return errors.Join(errs...)
 }
 

@@ -30,6 +30,7 @@ type metadata struct {
 	authURL, tokenURL, jwksURL string
 	userinfoURL                string // "" when there is none
 	endSessionURL              string // "" when there is none
+	revocationURL              string // "" when there is none
 	algorithms                 []jose.SignatureAlgorithm
 	pushURL                    string // "" when requests are not pushed (RFC 9126)
 	authMethod                 string // one of the Auth constants
@@ -83,9 +84,6 @@ func (p *Provider) warm(ctx context.Context) error {
 		if a.err != nil {
 			return a.err
 		}
-	}
-	if !p.kind.openID() {
-		return nil
 	}
 	return p.keys.renew(ctx, 0, false)
 }
@@ -237,6 +235,7 @@ func (c Config) discovered(doc claims) (*metadata, error) {
 		{"jwks_uri", c.JWKSURL, &meta.jwksURL, c.Discovery},
 		{"userinfo_endpoint", c.UserinfoURL, &meta.userinfoURL, false},
 		{"end_session_endpoint", c.EndSessionURL, &meta.endSessionURL, false},
+		{"revocation_endpoint", "", &meta.revocationURL, false},
 		{"pushed_authorization_request_endpoint", "", &meta.pushURL, doc.flag("require_pushed_authorization_requests")},
 	} {
 		if *e.into = e.configured; e.configured != "" {

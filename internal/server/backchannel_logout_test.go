@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doorward/doorward/internal/idp/idptest"
 	"github.com/doorward/doorward/internal/session"
@@ -168,5 +169,39 @@ func TestBackchannelLogoutStoreDown(t *testing.T) {
 	h.server.Sessions = working
 	if got := h.logOut(form(token)); got.status != http.StatusOK || b.check(deepLink).status != http.StatusUnauthorized {
 		t.Errorf("SES-4: tried again: %d %s", got.status, got.body)
+	}
+}
+
+// TestLogoutDuringLogin: what the provider ended while somebody was on the way back
+// from it does not become a session, and the login begins anew, once.
+func TestLogoutDuringLogin(t *testing.T) {
+	h := newHouse(t, options{})
+	b := h.browser()
+	first := b.atProvider(b.get("/start?rd=/x"))
+	h.clock.advance(time.Second)
+	h.logOut(form(h.provider.LogoutToken("RS256", nil, nil)))
+	h.clock.advance(time.Second)
+	again := b.get(first)
+	if again.status != http.StatusFound || again.cookies()["__Secure-doorward"] == "set" {
+		t.Fatalf("OUT-4: %d %v", again.status, again.cookies())
+	}
+	second := b.atProvider(again)
+	h.clock.advance(time.Second)
+	if end := b.get(second); end.header.Get("Location") != "/x" || b.check(deepLink).status != http.StatusAccepted {
+		t.Errorf("OUT-4: the second login ended with %d", end.status)
+	}
+	third := h.browser()
+	callback := third.atProvider(third.get("/start"))
+	for i, want := range []int{http.StatusFound, http.StatusForbidden} {
+		h.clock.advance(time.Second)
+		h.logOut(form(h.provider.LogoutToken("RS256", nil, nil)))
+		h.clock.advance(time.Second)
+		got := third.get(callback)
+		if got.status != want || got.cookies()["__Secure-doorward"] == "set" {
+			t.Fatalf("OUT-4: time %d: %d %v", i, got.status, got.cookies())
+		}
+		if want == http.StatusFound {
+			callback = third.atProvider(got)
+		}
 	}
 }

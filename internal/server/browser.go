@@ -79,6 +79,11 @@ func (s *Server) target(r *http.Request) (target string, given bool) {
 	if err == nil && !found {
 		return "/", false
 	}
+	return s.judge(r, wanted, err)
+}
+
+// judge returns a target that is ours, and "/" for any other or with an error.
+func (s *Server) judge(r *http.Request, wanted string, err error) (target string, given bool) {
 	if err == nil {
 		wanted, err = s.Redirects.Target(wanted)
 	}

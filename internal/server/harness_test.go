@@ -47,20 +47,22 @@ type house struct {
 	addr     string
 	clock    *clock
 	log      *buffer
+	opt      options
 }
 
 // options change the house before it is built.
 type options struct {
-	allow      policy.Allow
-	rules      []policy.Rule // instead of allow
-	sites      auth.Sites
-	prefix     string
-	signInPage bool
-	lifetime   time.Duration
-	idle       time.Duration
-	down       bool // the provider does not listen
-	keepID     bool
-	several    bool // a second provider, named "other"
+	allow       policy.Allow
+	rules       []policy.Rule // instead of allow
+	sites       auth.Sites
+	prefix      string
+	signInPage  bool
+	lifetime    time.Duration
+	idle        time.Duration
+	down        bool // the provider does not listen
+	keepID      bool
+	keepRefresh bool
+	several     bool // a second provider, named "other"
 }
 
 func newHouse(t *testing.T, opt options) *house {
@@ -84,6 +86,7 @@ func newHouse(t *testing.T, opt options) *house {
 		opt.allow.Any = true
 	}
 	log := telemetry.NewLog(h.log, slog.LevelDebug, "json")
+	h.opt = opt
 	h.server = h.assemble(opt, log)
 	if opt.down {
 		h.provider.Close()
@@ -98,16 +101,10 @@ func newHouse(t *testing.T, opt options) *house {
 }
 
 func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
-	keys, err := session.NewKeyring([][]byte{bytes.Repeat([]byte{7}, 32)})
+	flows, err := session.NewFlows(h.keys(), "doorward", false, h.clock.Now)
 	h.must(err)
-	flows, err := session.NewFlows(keys, "doorward", false, h.clock.Now)
-	h.must(err)
-	render := headers.New(headers.Config{Families: []string{"x-auth-request"}, PassIDToken: opt.keepID})
-	sessions, err := session.NewCookieStore(session.CookieConfig{
-		Keys: keys, Sites: opt.sites, Name: "doorward", Persist: true, Lifetime: opt.lifetime, Idle: opt.idle,
-		KeepIDToken: opt.keepID, Render: render.Render, Now: h.clock.Now,
-	})
-	h.must(err)
+	render := opt.headers()
+	sessions := h.newStore(opt)
 	providers := idp.Providers{h.relyOn(h.provider, "oidc", "Company login", log)}
 	if opt.several {
 		providers = append(providers, h.relyOn(h.other, "other", "Other login", log))
@@ -142,6 +139,26 @@ func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
 		Redirects: redirects, Pages: look, Log: log, Metrics: metrics,
 		Prefix: opt.prefix, SignInPage: opt.signInPage,
 	}
+}
+
+func (h *house) keys() *session.Keyring {
+	keys, err := session.NewKeyring([][]byte{bytes.Repeat([]byte{7}, 32)})
+	h.must(err)
+	return keys
+}
+
+func (opt options) headers() *headers.Renderer {
+	return headers.New(headers.Config{Families: []string{"x-auth-request"}, PassIDToken: opt.keepID})
+}
+
+// newStore returns a store that knows nothing yet but opens every cookie.
+func (h *house) newStore(opt options) session.Store {
+	sessions, err := session.NewCookieStore(session.CookieConfig{
+		Keys: h.keys(), Sites: opt.sites, Name: "doorward", Persist: true, Lifetime: opt.lifetime, Idle: opt.idle,
+		KeepIDToken: opt.keepID, KeepRefreshToken: opt.keepRefresh, Render: opt.headers().Render, Now: h.clock.Now,
+	})
+	h.must(err)
+	return sessions
 }
 
 // relyOn makes a provider of what plays one.

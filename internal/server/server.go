@@ -19,7 +19,7 @@ import (
 	"github.com/doorward/doorward/internal/telemetry"
 )
 
-// Server is the main listener. Every field is required.
+// Server is the main listener. Every exported field is required.
 type Server struct {
 	Gate      *gate.Gate
 	Gateway   gateway.Settings
@@ -35,6 +35,8 @@ type Server struct {
 
 	Prefix     string // of every path, "" or "/oauth2"
 	SignInPage bool   // ask before going to the only provider
+
+	farewells farewells
 }
 
 // Handler routes by the raw path. It cleans nothing and redirects nothing: what

@@ -41,19 +41,18 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	s.Metrics.SignOut(who.User.Provider, telemetry.ByUser)
 	s.Log.Info("signed out", "event", "logout", "kind", telemetry.ByUser, "provider", who.User.Provider,
 		"subject", who.User.Subject, "user", who.User.ID, "session", who.ID, "client", s.Gateway.Proxies.ClientOf(r))
-	if address := s.endSession(site, who.User, tokens, target, given); address != "" {
-		return leave(w, r, address)
+	if provider, ok := s.Providers.Named(who.User.Provider); ok {
+		s.revoke(provider, tokens)
+		if address := s.endSession(site, provider, tokens, target, given); address != "" {
+			return leave(w, r, address)
+		}
 	}
 	return s.signedOut(w, r, site, s.Providers.Label(who.User.Provider), target, given)
 }
 
-// endSession is where the provider of user ends its own session and sends the
-// browser back, "" when there is no such place.
-func (s *Server) endSession(site auth.Site, user auth.User, tokens auth.Tokens, target string, given bool) string {
-	provider, ok := s.Providers.Named(user.Provider)
-	if !ok {
-		return ""
-	}
+// endSession is where a provider ends its own session and sends the browser back,
+// "" when there is no such place.
+func (s *Server) endSession(site auth.Site, provider *idp.Provider, tokens auth.Tokens, target string, given bool) string {
 	out := idp.SignOut{ReturnTo: s.link(site, "/sign_out"), IDToken: tokens.ID}
 	if given {
 		out.State = s.Flows.SealTarget(target)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"io"
 	"net/http"
 	"net/url"
@@ -21,41 +20,64 @@ import (
 // start begins a login: GET /start?rd=URL&provider=NAME. Only a browser that
 // opens a page can follow to the provider; anything else hears 401 and leaves no
 // flow behind, so that a page in the background never crowds out a real login.
+//
+// It is also where others begin a login here, a provider's own page of apps: then
+// iss stands for the provider's name and target_link_uri for rd (OpenID Connect
+// Core section 4).
 func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
 	site, err := s.site(r)
 	if err != nil {
 		return err
 	}
-	target, _ := s.target(r)
+	query := r.URL.Query()
+	target, given := s.target(r)
+	if link := query["target_link_uri"]; !given && len(link) == 1 {
+		target, _ = s.judge(r, link[0], nil)
+	}
 	if !gateway.Navigation(r.Method, r.Header) {
 		return s.unauthenticated(w, site, target)
 	}
 	if elsewhere(w, r, site) {
 		return nil
 	}
-	query := r.URL.Query()
 	asked := s.asksFor(site, target)
-	name := cmp.Or(query.Get("provider"), asked.Provider)
-	hint := loginHint(query)
-	if name == "" && (s.SignInPage || len(s.Providers) > 1) {
-		return s.signInPage(w, r, site, target, hint)
-	}
-	provider, ok := s.Providers.Named(cmp.Or(name, s.Providers[0].Name()))
-	if !ok {
+	provider, ok := s.wanted(query, asked)
+	switch {
+	case !ok:
 		return &problem{
 			Status: http.StatusBadRequest, Reason: "unknown_provider",
 			Title: "This way of signing in does not exist", Text: "Please choose another one.",
 			RetryURL: s.link(site, "/start", "rd", target), RetryLabel: "Sign in",
 		}
+	case provider == nil:
+		return s.signInPage(w, r, site, target, loginHint(query))
 	}
 	extra := parameters(asked)
 	if prompt := query.Get("prompt"); prompt == "login" || prompt == "select_account" {
 		extra.Set("prompt", prompt)
 	}
-	if hint != "" {
+	if hint := loginHint(query); hint != "" {
 		extra.Set("login_hint", hint)
 	}
 	return s.begin(w, r, site, provider, target, extra, false)
+}
+
+// wanted is the provider that the address names, or the rule of the target. It is
+// nil when the person is to choose, and false when there is no such provider.
+func (s *Server) wanted(query url.Values, asked policy.Login) (*idp.Provider, bool) {
+	name, issuer := query.Get("provider"), query.Get("iss")
+	switch {
+	case name != "":
+		return s.Providers.Named(name)
+	case issuer != "":
+		return s.Providers.OfIssuer(issuer)
+	case asked.Provider != "":
+		return s.Providers.Named(asked.Provider)
+	case s.SignInPage || len(s.Providers) > 1:
+		return nil, true
+	default:
+		return s.Providers[0], true
+	}
 }
 
 // loginHint is what the address says about who is going to sign in (OpenID Connect

@@ -17,6 +17,7 @@ type Metrics struct {
 	logins   *prometheus.CounterVec
 	signOuts *prometheus.CounterVec
 	refusals *prometheus.CounterVec
+	revoked  *prometheus.CounterVec
 	insecure *prometheus.GaugeVec
 	reloads  *prometheus.CounterVec
 	stale    prometheus.Gauge
@@ -44,6 +45,10 @@ func NewMetrics(version string) *Metrics {
 			Name: "doorward_logouts_refused_total",
 			Help: "Logouts in the name of a provider that failed a check, by kind and reason.",
 		}, []string{"kind", "reason"}),
+		revoked: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "doorward_token_revocations_total",
+			Help: "Tokens that a provider was asked to revoke after a sign-out, by provider and result.",
+		}, []string{"provider", "result"}),
 		insecure: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "doorward_insecure_option",
 			Help: "1 for each option in force that weakens security.",
@@ -63,7 +68,7 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.checks, m.logins, m.signOuts, m.refusals, m.insecure, m.reloads, m.stale, build,
+	m.registry.MustRegister(m.checks, m.logins, m.signOuts, m.refusals, m.revoked, m.insecure, m.reloads, m.stale, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -85,6 +90,11 @@ const (
 
 // SignOut counts one sign-out of a kind.
 func (m *Metrics) SignOut(provider, kind string) { m.signOuts.WithLabelValues(provider, kind).Inc() }
+
+// Revocation counts one token that a provider was to revoke.
+func (m *Metrics) Revocation(provider, result string) {
+	m.revoked.WithLabelValues(provider, result).Inc()
+}
 
 // LogoutRefused counts one logout in the name of a provider that failed a check.
 func (m *Metrics) LogoutRefused(kind, reason string) { m.refusals.WithLabelValues(kind, reason).Inc() }

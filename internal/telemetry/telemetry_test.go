@@ -89,6 +89,7 @@ func TestMetrics(t *testing.T) {
 	m.Check("/auth/nginx", "deny", "no_rule")
 	m.Login("oidc", "success")
 	m.SignOut("oidc", ByUser)
+	m.Revocation("oidc", "success")
 	m.LogoutRefused(ByBackChannel, "issuer")
 	m.Insecure("DOORWARD_COOKIE_INSECURE")
 	server := httptest.NewServer(m.Handler())
@@ -107,6 +108,7 @@ func TestMetrics(t *testing.T) {
 		`doorward_checks_total{endpoint="/auth/nginx",reason="no_rule",verdict="deny"} 1`,
 		`doorward_logins_total{provider="oidc",result="success"} 1`,
 		`doorward_sign_outs_total{kind="user",provider="oidc"} 1`,
+		`doorward_token_revocations_total{provider="oidc",result="success"} 1`,
 		`doorward_logouts_refused_total{kind="back_channel",reason="issuer"} 1`,
 		`doorward_insecure_option{option="DOORWARD_COOKIE_INSECURE"} 1`,
 		`version="1.2.3"`,
