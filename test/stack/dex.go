@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The people whom Dex knows, all with the same password. Eve's domain is not
+// The people whom the providers know, all with the same password. Eve's domain is not
 // among those that the demo and most tests let in.
 const (
 	Ada = "ada@example.com"
@@ -20,7 +20,14 @@ const (
 	Password = "password"
 )
 
-// ClientID is Doorward's name at Dex.
+// person is somebody whom the providers know.
+type person struct{ email, name string }
+
+func people() []person {
+	return []person{{Ada, "Ada"}, {Bob, "Bob"}, {Eve, "Eve"}}
+}
+
+// ClientID is Doorward's name at the providers.
 const ClientID = "doorward"
 
 // Dex is the provider. It forgets everything when it stops, its keys included.
@@ -66,12 +73,11 @@ func (d *Dex) Start(ctx context.Context) error {
 // config is the file that test/tools/dex reads.
 func (d *Dex) config() map[string]any {
 	var users []map[string]string
-	for i, email := range []string{Ada, Bob, Eve} {
-		name, _, _ := strings.Cut(email, "@")
+	for i, person := range people() {
 		users = append(users, map[string]string{
 			"id":       fmt.Sprintf("%04d", i+1),
-			"name":     strings.ToUpper(name[:1]) + name[1:],
-			"email":    email,
+			"name":     person.name,
+			"email":    person.email,
 			"password": Password,
 		})
 	}

