@@ -17,6 +17,7 @@ const groups = 64
 // will not come. Only probes ask then.
 type breaker struct {
 	trouble atomic.Pointer[Trouble]
+	slow    atomic.Int32 // answers in a row that did not come in time
 
 	mu    sync.Mutex
 	key   string // that could not be asked for; the probe's
@@ -47,6 +48,16 @@ func (c *Client) trip(b *breaker, key string, trouble *Trouble) error {
 		}
 	}
 	return trouble
+}
+
+// slow counts an answer that did not come in time. A single one may be the hiccup
+// of a machine.
+func (c *Client) slow(b *breaker, key string, trouble *Trouble) error {
+	if b.slow.Add(1) < 2 {
+		c.note(trouble)
+		return trouble
+	}
+	return c.trip(b, key, trouble)
 }
 
 // quiet is how long the same trouble is not logged again.
@@ -82,6 +93,7 @@ func (c *Client) probe(ctx context.Context, b *breaker) {
 	switch {
 	case trouble == nil || trouble.Kind == Refused:
 		b.trouble.Store(nil)
+		b.slow.Store(0)
 		c.Log.Info("redis answers again", "event", "redis")
 	default:
 		b.trouble.Store(trouble)

@@ -123,7 +123,12 @@ func (c *Client) Do(ctx context.Context, key string, build func(rueidis.Builder)
 	case results := <-done:
 		return results, c.judge(b, key, l, results)
 	case <-sent.Done():
-		return nil, c.trip(b, key, &Trouble{Kind: Slow, Err: context.DeadlineExceeded})
+		select {
+		case results := <-done: // that has ended it
+			return results, c.judge(b, key, l, results)
+		default:
+		}
+		return nil, c.slow(b, key, &Trouble{Kind: Slow, Err: context.DeadlineExceeded})
 	case <-ctx.Done():
 		return nil, &Trouble{Kind: GivenUp, Err: ctx.Err()}
 	}
@@ -144,9 +149,14 @@ func (c *Client) judge(b *breaker, key string, l *link, results []rueidis.RedisR
 			return trouble
 		case trouble.Kind == Refused:
 			return trouble // of this command; the server is well
+		case trouble.Kind == Slow:
+			return c.slow(b, key, trouble)
 		default:
 			return c.trip(b, key, trouble)
 		}
+	}
+	if b.slow.Load() != 0 {
+		b.slow.Store(0)
 	}
 	return nil
 }

@@ -48,6 +48,11 @@ func (r *RedisStore) renew(ctx context.Context, s Session, refresh Refresh) (Ses
 	var waited time.Duration
 	for {
 		got, err := r.read(ctx, s.Held.name)
+		if err != nil && waited > 0 && waited < leaseWait { // the other one may well go on
+			pause(ctx, storeEvery)
+			waited += storeEvery
+			continue
+		}
 		if err != nil {
 			return s, err
 		}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -37,9 +36,11 @@ func inRedis(t testing.TB, server *redistest.Server, cfg CookieConfig) *RedisSto
 	t.Helper()
 	return running(t, RedisConfig{
 		CookieConfig: cfg, Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}},
-		Prefix: "test:", Grace: time.Minute, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Prefix: "test:", Grace: time.Minute, Log: quietly(),
 	})
 }
+
+func quietly() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func running(t testing.TB, cfg RedisConfig) *RedisStore {
 	t.Helper()
