@@ -113,6 +113,7 @@ func newProvider(p config.Provider, log *slog.Logger) (*idp.Provider, error) {
 		UserinfoURL: p.UserinfoURL, EndSessionURL: p.EndSessionURL,
 		UserClaim: p.UserClaim, EmailClaim: p.EmailClaim, GroupsClaims: p.GroupsClaims,
 		AuthParams: p.AuthParams, CAFile: p.CAFile,
+		UntypedLogoutTokens:   p.UntypedLogoutTokens,
 		InsecureSkipTLSVerify: p.InsecureSkipTLSVerify, InsecureAllowUnverifiedEmail: p.InsecureAllowUnverifiedEmail,
 		Log: log,
 	})

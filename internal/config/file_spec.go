@@ -41,6 +41,7 @@ type providerSpec struct {
 	AuthParams       table[text] `key:"auth_params" desc:"Extra parameters of the authorization request."`
 	CAFile           text        `key:"ca_file" desc:"PEM certificates to trust besides those of the system."`
 	InsecureSkipTLS  flag        `key:"insecure_skip_tls_verify" desc:"Do not verify the provider's certificate."`
+	UntypedLogout    flag        `key:"untyped_logout_tokens" desc:"Take back-channel logout tokens that do not say logout+jwt, as Keycloak before 25 and some others send them."`
 	InsecureEmail    flag        `key:"insecure_allow_unverified_email" desc:"Believe e-mail addresses that the provider has not verified."`
 }
 

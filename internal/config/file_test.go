@@ -170,12 +170,13 @@ providers:
     auth_params: {kc_idp_hint: google}
     insecure_skip_tls_verify: true
     insecure_allow_unverified_email: true
+    untyped_logout_tokens: true
 `, inFile)
 	diff(t, "provider", config.Provider{
 		Name: "kc", Line: 4, IssuerURL: "https://id.test", ClientID: "x", ClientSecret: "hush", Scopes: []string{"openid", "groups"},
 		AuthURL: "https://id.test/a", TokenURL: "https://id.test/t", JWKSURL: "https://id.test/j", UserinfoURL: "https://id.test/u", EndSessionURL: "https://id.test/e",
 		UserClaim: "uid", EmailClaim: "mail", GroupsClaims: []string{"groups", "realm_access.roles"}, AuthParams: map[string]string{"kc_idp_hint": "google"},
-		InsecureSkipTLSVerify: true, InsecureAllowUnverifiedEmail: true,
+		InsecureSkipTLSVerify: true, InsecureAllowUnverifiedEmail: true, UntypedLogoutTokens: true,
 	}, cfg.Providers[0])
 	if got := len(cfg.Insecure()); got != 2 {
 		t.Errorf("CFG-2: %d insecure options", got)

@@ -39,6 +39,9 @@ type Provider struct {
 
 	InsecureSkipTLSVerify        bool
 	InsecureAllowUnverifiedEmail bool
+
+	// UntypedLogoutTokens takes logout tokens that do not say that they are ones.
+	UntypedLogoutTokens bool
 }
 
 func (r *reader) provider(s *oidcSpec) Provider {
@@ -61,6 +64,7 @@ func (r *reader) provider(s *oidcSpec) Provider {
 		AuthParams:                   r.authParams(s.AuthParams),
 		CAFile:                       r.caFile(s.CAFile),
 		InsecureSkipTLSVerify:        r.boolean("DOORWARD_OIDC_INSECURE_SKIP_TLS_VERIFY", s.InsecureSkipTLSVerify),
+		UntypedLogoutTokens:          r.boolean("DOORWARD_OIDC_UNTYPED_LOGOUT_TOKENS", s.UntypedLogoutTokens),
 		InsecureAllowUnverifiedEmail: r.boolean("DOORWARD_OIDC_INSECURE_ALLOW_UNVERIFIED_EMAIL", s.InsecureAllowUnverifiedEmail),
 	}
 	if secretText != strings.TrimSpace(secretText) {

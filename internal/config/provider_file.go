@@ -55,6 +55,7 @@ func (d *document) provider(spec *providerSpec) Provider {
 		CAFile:     d.checked(spec.CAFile, caProblem),
 
 		InsecureSkipTLSVerify:        spec.InsecureSkipTLS.value,
+		UntypedLogoutTokens:          spec.UntypedLogout.value,
 		InsecureAllowUnverifiedEmail: spec.InsecureEmail.value,
 	}
 	d.short(spec.Label)

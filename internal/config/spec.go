@@ -76,5 +76,6 @@ type oidcSpec struct {
 
 	CAFile                       string `split_words:"true" desc:"PEM certificates to trust besides those of the system"`
 	InsecureSkipTLSVerify        string `split_words:"true" default:"false" desc:"do not verify the provider's certificate"`
+	UntypedLogoutTokens          string `split_words:"true" default:"false" desc:"take back-channel logout tokens that do not say logout+jwt"`
 	InsecureAllowUnverifiedEmail string `split_words:"true" default:"false" desc:"believe e-mail addresses that the provider has not verified"`
 }
