@@ -46,6 +46,9 @@ func TestSignOut(t *testing.T) {
 			if ended := b.check(deepLink).status == http.StatusUnauthorized; ended != tt.ends {
 				t.Errorf("ended: %v, want %v", ended, tt.ends)
 			}
+			if marked := got.cookies()["__Secure-doorward_signed_out"] == "set"; marked != tt.ends {
+				t.Errorf("marked for the back button: %v, want %v", marked, tt.ends)
+			}
 		})
 	}
 }
@@ -90,6 +93,9 @@ func TestReturnFromSignOut(t *testing.T) {
 		}
 	}
 	forged := h.browser().get("/sign_out?state=aHR0cHM6Ly9ldmlsLmV4YW1wbGU")
+	if forged.cookies()["__Secure-doorward_signed_out"] != "set" {
+		t.Error("a sign-out of nobody leaves pages of a session that was ended elsewhere")
+	}
 	if forged.status != http.StatusOK || forged.header.Get("Location") != "" {
 		t.Errorf("a forged state leads to %d %q", forged.status, forged.header.Get("Location"))
 	}

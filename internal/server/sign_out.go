@@ -28,7 +28,8 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	if sealed := r.URL.Query().Get("state"); sealed != "" && !given {
 		target, given = s.returned(sealed)
 	}
-	if who.User.Nobody() {
+	if who.User.Nobody() { // perhaps since the session was ended elsewhere
+		s.Flows.MarkSignedOut(w, site)
 		return s.signedOut(w, r, site, "", target, given)
 	}
 	if !meant(r, site) {
@@ -38,6 +39,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return storeUnavailable(err)
 	}
+	s.Flows.MarkSignedOut(w, site)
 	s.Metrics.SignOut(who.User.Provider, telemetry.ByUser)
 	s.Log.Info("signed out", "event", "logout", "kind", telemetry.ByUser, "provider", who.User.Provider,
 		"subject", who.User.Subject, "user", who.User.ID, "session", who.ID, "client", s.Gateway.Proxies.ClientOf(r))
