@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 
@@ -50,8 +51,12 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	renewals := gate.NewRenewals(gate.RenewalConfig{
+		Sessions: sessions, Providers: providers, PassAccessToken: cfg.PassAccessToken, PassIDToken: cfg.PassIDToken,
+		Recheck: cfg.SessionRecheck, Log: log, Metrics: metrics, Now: time.Now,
+	})
 	g := &gate.Gate{
-		Sessions: sessions, Sites: sites(cfg),
+		Sessions: sessions, Renewals: renewals, Sites: sites(cfg),
 		StartPath: cfg.PathPrefix + "/start", Log: log, Metrics: metrics,
 	}
 	settings := gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus, Reasons: cfg.ReasonHeader}

@@ -110,6 +110,9 @@ func sessionLine(cfg *config.Config) string {
 	if cfg.SessionIdleTimeout > 0 {
 		text += fmt.Sprintf(" or when unused for %s", cfg.SessionIdleTimeout)
 	}
+	if cfg.SessionRecheck > 0 {
+		text += fmt.Sprintf("; claims are at most %s old", cfg.SessionRecheck)
+	}
 	return fmt.Sprintf("%s; cookie secrets: %d", text, len(cfg.CookieSecrets))
 }
 
