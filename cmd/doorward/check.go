@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorward/doorward/internal/config"
+	"github.com/doorward/doorward/internal/idp"
 )
 
 // newCheck returns the command that reads the configuration as serve does, says
@@ -73,10 +74,13 @@ func providerLines(providers []config.Provider) []string {
 	var lines []string
 	for _, p := range providers {
 		kind := "client with a secret"
-		if p.ClientSecret == "" {
+		switch {
+		case p.ClientAuth != "" && p.ClientAuth != "none":
+			kind = "client with " + p.ClientAuth
+		case p.ClientSecret == "":
 			kind = "public client"
 		}
-		lines = append(lines, fmt.Sprintf("%s (%s), issuer %s", p.Name, kind, p.IssuerURL))
+		lines = append(lines, fmt.Sprintf("%s (%s), issuer %s", p.Name, kind, idp.IssuerOf(providerConfig(p, nil))))
 	}
 	return lines
 }

@@ -83,7 +83,7 @@ func TestDefaults(t *testing.T) {
 		SessionLifetime: 168 * time.Hour,
 		SessionStore:    "cookie", SessionOutageGrace: time.Minute,
 		Providers: []config.Provider{{
-			Name: "oidc", IssuerURL: "https://id.example.com/realms/main", ClientID: "doorward",
+			Name: "oidc", Type: "oidc", IssuerURL: "https://id.example.com/realms/main", ClientID: "doorward",
 			Scopes: []string{"openid", "email", "profile"}, Discovery: true,
 			UserClaim: "sub", EmailClaim: "email", GroupsClaims: []string{"groups"},
 		}},
