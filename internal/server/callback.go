@@ -87,7 +87,7 @@ func (s *Server) lost(w http.ResponseWriter, r *http.Request, site auth.Site, st
 		}, 0)
 	}
 	if len(s.Providers) > 1 {
-		return s.signInPage(w, r, site, "/", "")
+		return s.signInPage(w, r, site, "/", nil)
 	}
 	return s.begin(w, r, site, s.Providers[0], "/", url.Values{}, true)
 }

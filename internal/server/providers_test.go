@@ -163,6 +163,9 @@ func TestLoginHint(t *testing.T) {
 			}
 		})
 	}
+	if page := h.browser().get("/start?prompt=login&rd=/x"); strings.Count(page.body, "prompt=login&amp;rd=%2Fx") != 2 {
+		t.Errorf("AUTHZ-7: the chooser loses that another account is wanted: %s", page.body)
+	}
 	if page := h.browser().get("/start?login_hint=ada%40example.com"); strings.Count(page.body, "login_hint=ada%40example.com") != 2 {
 		t.Errorf("the chooser loses the hint: %s", page.body)
 	}

@@ -50,16 +50,25 @@ func (s *Server) start(w http.ResponseWriter, r *http.Request) error {
 			RetryURL: s.link(site, "/start", "rd", target), RetryLabel: "Sign in",
 		}
 	case provider == nil:
-		return s.signInPage(w, r, site, target, loginHint(query))
+		return s.signInPage(w, r, site, target, query)
 	}
 	extra := parameters(asked)
-	if prompt := query.Get("prompt"); prompt == "login" || prompt == "select_account" {
+	if prompt := prompt(query); prompt != "" {
 		extra.Set("prompt", prompt)
 	}
 	if hint := loginHint(query); hint != "" {
 		extra.Set("login_hint", hint)
 	}
 	return s.begin(w, r, site, provider, target, extra, false)
+}
+
+// prompt is how the provider is to ask, so that another account can be chosen; ""
+// for what no page of ours links to.
+func prompt(query url.Values) string {
+	if prompt := query.Get("prompt"); prompt == "login" || prompt == "select_account" {
+		return prompt
+	}
+	return ""
 }
 
 // wanted is the provider that the address names, or the rule of the target. It is
@@ -115,13 +124,14 @@ func parameters(login policy.Login) url.Values {
 	return extra
 }
 
-// signInPage offers all providers, first the one of the browser's last login.
-func (s *Server) signInPage(w http.ResponseWriter, r *http.Request, site auth.Site, target, hint string) error {
+// signInPage offers all providers, first the one of the browser's last login. What
+// query asks of the login goes on with the choice.
+func (s *Server) signInPage(w http.ResponseWriter, r *http.Request, site auth.Site, target string, query url.Values) error {
 	var page pages.SignIn
 	for _, provider := range s.Providers {
 		offer := pages.Provider{
 			Label: provider.Label(),
-			URL:   s.link(site, "/start", "provider", provider.Name(), "rd", target, "login_hint", hint),
+			URL:   s.link(site, "/start", "provider", provider.Name(), "prompt", prompt(query), "rd", target, "login_hint", loginHint(query)),
 		}
 		if len(s.Providers) > 1 && s.Flows.Remembered(r, provider.Name()) {
 			offer.Last = true
