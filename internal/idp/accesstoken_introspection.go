@@ -128,14 +128,25 @@ func (i *Introspection) ask(ctx context.Context, token secret.Secret) ([]byte, e
 		return nil, err
 	}
 	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if resp.StatusCode == http.StatusBadRequest && err == nil && unsupported(body) {
+		return []byte(`{"active":false}`), nil
+	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, &statusError{resp.StatusCode} // 401: the client's secret is wrong, not the token
 	}
-	body, err := io.ReadAll(resp.Body)
 	if err == nil && len(body) > maxIntrospection {
 		err = fmt.Errorf("the answer is longer than %d bytes", maxIntrospection)
 	}
 	return body, err
+}
+
+// unsupported reports whether an endpoint refuses to look at a token of this kind,
+// with the code of RFC 7009 2.2.1: oidc-provider does so with whatever looks like a
+// JWT. It is a word about the token: the endpoint never issued it to be asked about.
+func unsupported(body []byte) bool {
+	c, err := parseClaims(body)
+	return err == nil && c["error"] == "unsupported_token_type"
 }
 
 // read checks an answer (RFC 7662 2.2). One that is not even one JSON object is

@@ -151,6 +151,9 @@ func TestIntrospectionThatCannotTell(t *testing.T) {
 	for name, handler := range map[string]http.Handler{
 		"500":                     written(500, ""),
 		"429":                     written(429, ""),
+		"400":                     written(400, `{"error":"invalid_request"}`),
+		"400 of something else":   written(400, `unsupported_token_type`),
+		"503 in its words":        written(503, `{"error":"unsupported_token_type"}`),
 		"our secret is wrong":     written(401, `{"active":false}`),
 		"redirect":                written(307, `{"active":true}`),
 		"200 in its name only":    written(202, `{"active":true,"sub":"x"}`),
@@ -171,6 +174,12 @@ func TestIntrospectionThatCannotTell(t *testing.T) {
 		if _, got := judge(t, op, i, token); got != "unavailable: introspection" {
 			t.Errorf("SES-4 %s: %q", name, got)
 		}
+	}
+	op.Set(func(b *idptest.Behaviour) {
+		b.Handle[idptest.Introspect] = written(400, `{"error":"unsupported_token_type","error_description":"a JWT"}`)
+	})
+	if _, got := judge(t, op, i, token); got != ReasonInactive {
+		t.Errorf("RFC 7009 2.2.1, a token that the endpoint does not look at: %q", got)
 	}
 	op.Reset()
 	if _, got := judge(t, op, i, token); got != "" {
