@@ -53,7 +53,8 @@ const (
 	silence      = time.Second            // after which a quiet connection is tried
 	probeEvery   = 200 * time.Millisecond // while there is trouble
 	probeTimeout = 300 * time.Millisecond
-	rebuildAfter = 5 // probes in vain, before everything is dialled and asked anew
+	patience     = 2 * time.Second // with a new link to a replica, before the next
+	rebuildAfter = 5               // probes in vain, before everything is dialled and asked anew
 )
 
 // Client is a connection to Redis that comes back by itself. It is used by many
@@ -79,6 +80,7 @@ type Client struct {
 // recover.
 type link struct {
 	rueidis.Client
+	since   time.Time
 	dropped chan struct{} // closed when another one is to take its place
 	once    sync.Once     // closes it
 }
@@ -143,8 +145,8 @@ func (c *Client) judge(b *breaker, key string, l *link, results []rueidis.RedisR
 			continue
 		case trouble.Kind.onlyWrites():
 			c.note(trouble)
-			if trouble.Kind == ReadOnly {
-				l.drop() // it was the master once
+			if trouble.Kind == ReadOnly && time.Since(l.since) > patience {
+				l.drop() // another one is the master now
 			}
 			return trouble
 		case trouble.Kind == Refused:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -12,23 +13,28 @@ import (
 // everything is closed and what was sent has ended.
 func (c *Client) Run(ctx context.Context) {
 	defer c.work.Wait()
+	var last *link
 	for ctx.Err() == nil {
 		l := c.connect(ctx)
 		if l == nil {
 			continue
 		}
-		c.watch(ctx, l)
-		c.Lost()
-		if ctx.Err() != nil {
-			c.live.Store(nil)
+		if last != nil {
+			c.Lost()
+			c.work.Go(last.Close)
 		}
-		c.work.Go(l.Close)
+		last = l
+		c.watch(ctx, l)
+	}
+	c.live.Store(nil)
+	if last != nil {
+		c.work.Go(last.Close)
 	}
 }
 
 // connect dials, and returns nil after a failure and a pause.
 func (c *Client) connect(ctx context.Context) *link {
-	l := &link{dropped: make(chan struct{})}
+	l := &link{dropped: make(chan struct{}), since: time.Now()}
 	client, err := rueidis.NewClient(c.options(l))
 	if err != nil {
 		c.note(troubleOf(err))
@@ -104,7 +110,7 @@ func (c *Client) options(l *link) rueidis.ClientOption {
 // forgot which it would have told of, or that its connection ended.
 func (c *Client) invalidated(l *link, messages []rueidis.RedisMessage) {
 	if messages == nil {
-		if !l.isDropped() {
+		if live := c.live.Load(); live == nil || live == l {
 			c.Lost()
 		}
 		return

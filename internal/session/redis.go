@@ -369,8 +369,8 @@ func (r *RedisStore) Troubles() int64 { return r.redis.Troubles() }
 // longer known sessions go on all the same.
 func (r *RedisStore) Trouble() (left time.Duration, trouble error) {
 	trouble = r.redis.Trouble()
-	if trouble != nil && r.outage.under.Load() {
-		left = r.outage.left()
+	if !r.outage.under.Load() {
+		return r.outage.grace, trouble // the connection may still bring news
 	}
-	return max(0, left), trouble
+	return max(0, r.outage.left()), trouble
 }

@@ -26,6 +26,7 @@ type Server struct {
 	Socket string // path of its unix socket
 
 	t       testing.TB
+	dir     string
 	program string
 	args    []string
 	mu      sync.Mutex
@@ -39,19 +40,25 @@ func Start(t testing.TB, args ...string) *Server { return StartProgram(t, "redis
 // StartProgram runs one of Programs.
 func StartProgram(t testing.TB, program string, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, program: find(t, program), Addr: freeAddr(t)}
+	s := newServer(t, program)
+	_, port, _ := net.SplitHostPort(s.Addr)
+	s.args = append([]string{
+		"--port", port, "--bind", "127.0.0.1", "--unixsocket", s.Socket, "--dir", s.dir,
+		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning",
+	}, args...)
+	s.Run()
+	return s
+}
+
+// newServer is a server that does not run yet, with a directory of its own.
+func newServer(t testing.TB, program string) *Server {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "redis") // shorter than t.TempDir, for the socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Socket = filepath.Join(dir, "s")
-	_, port, _ := net.SplitHostPort(s.Addr)
-	s.args = append([]string{
-		"--port", port, "--bind", "127.0.0.1", "--unixsocket", s.Socket, "--dir", dir,
-		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning",
-	}, args...)
+	s := &Server{t: t, dir: dir, program: find(t, program), Addr: freeAddr(t), Socket: filepath.Join(dir, "s")}
 	t.Cleanup(func() { s.Kill(); _ = os.RemoveAll(dir) })
-	s.Run()
 	return s
 }
 
@@ -127,24 +134,33 @@ func (s *Server) Signal(sig syscall.Signal) {
 	}
 }
 
-// Ask sends one command over a connection of its own and returns the first line of
-// the answer, without its type, or the text of a bulk answer.
-func (s *Server) Ask(command ...string) (string, error) {
+// Ask sends one command over a connection of its own and returns the answer, without
+// its type; those of an array are joined by new lines.
+func (s *Server) Ask(command ...string) (string, error) { return s.ask([][]string{command}) }
+
+// ask sends commands over a connection of its own, and returns the last answer.
+func (s *Server) ask(commands [][]string) (last string, err error) {
 	conn, err := net.DialTimeout("unix", s.Socket, time.Second)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	var text strings.Builder
-	fmt.Fprintf(&text, "*%d\r\n", len(command))
-	for _, part := range command {
-		fmt.Fprintf(&text, "$%d\r\n%s\r\n", len(part), part)
+	answers := bufio.NewReader(conn)
+	for _, command := range commands {
+		var text strings.Builder
+		fmt.Fprintf(&text, "*%d\r\n", len(command))
+		for _, part := range command {
+			fmt.Fprintf(&text, "$%d\r\n%s\r\n", len(part), part)
+		}
+		if _, err := conn.Write([]byte(text.String())); err != nil {
+			return "", err
+		}
+		if last, err = answer(answers); err != nil {
+			return "", err
+		}
 	}
-	if _, err := conn.Write([]byte(text.String())); err != nil {
-		return "", err
-	}
-	return answer(bufio.NewReader(conn))
+	return last, nil
 }
 
 // answer reads one answer (RESP2). Those of an array are joined by new lines.
@@ -195,4 +211,24 @@ func (s *Server) Must(command ...string) string {
 		s.t.Fatalf("%s: %v", command[0], err)
 	}
 	return answer
+}
+
+// With adds arguments for the next start.
+func (s *Server) With(args ...string) *Server {
+	s.args = append(s.args, args...)
+	return s
+}
+
+// Await waits until the answer to PING is such.
+func (s *Server) Await(such func(answer string) bool) {
+	s.t.Helper()
+	await(s.t, s.program+" answers as wanted", func() bool {
+		answer, err := s.Ask("PING")
+		return err == nil && such(answer)
+	})
+}
+
+// As is Ask with a password.
+func (s *Server) As(password string, command ...string) (string, error) {
+	return s.ask([][]string{{"AUTH", password}, command})
 }
