@@ -127,12 +127,13 @@ func (c Config) authMethod(doc claims) (string, error) {
 // is settled. The error is that a file cannot be read, and an *UnavailableError:
 // it is nobody's fault who signs in.
 func (p *Provider) prove(meta *metadata, form url.Values, header http.Header) error {
-	form.Set("client_id", p.conf.ClientID)
+	if meta.authMethod != AuthBasic {
+		form.Set("client_id", p.conf.ClientID)
+	}
 	var assertion secret.Secret
 	var err error
 	switch meta.authMethod {
 	case AuthBasic: // both parts are form-encoded first (RFC 6749 2.3.1)
-		form.Del("client_id")
 		id, word := url.QueryEscape(p.conf.ClientID), url.QueryEscape(p.conf.ClientSecret.Reveal())
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+word)))
 	case AuthPost:

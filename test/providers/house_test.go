@@ -16,44 +16,54 @@ const patience = time.Minute
 
 // house is what the whole run shares: one binary, one Keycloak, one browser.
 type house struct {
+	t        *testing.T // of the whole run
 	dir      string
 	binary   string
-	keycloak *stack.Keycloak
 	browser  context.Context
+	keycloak *stack.Keycloak
 }
 
-// newHouse starts Keycloak, which takes longest, while the rest is made ready.
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{dir: t.TempDir()}
+	h := &house{t: t, dir: t.TempDir()}
 	addresses, err := stack.FreeAddresses(0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.keycloak = &stack.Keycloak{Dir: h.dir, Listen: addresses[0]}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	h.keycloak = &stack.Keycloak{Dir: h.dir, Listen: addresses[0]}
-	started := make(chan error, 1)
-	began := time.Now()
-	go func() { started <- h.keycloak.Start(ctx) }()
-	t.Cleanup(func() {
+	if h.binary, err = stack.BuildDoorward(ctx, h.dir, true); err != nil {
+		t.Fatal(err)
+	}
+	browser, closeBrowser, err := stack.NewBrowser(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(closeBrowser)
+	h.browser = browser
+	return h
+}
+
+// needKeycloak starts Keycloak for the first test that needs it. It ends with the
+// run.
+func (h *house) needKeycloak(t *testing.T) {
+	t.Helper()
+	if h.keycloak.Process() != nil {
+		return
+	}
+	h.t.Cleanup(func() {
 		if err := h.keycloak.Stop(); err != nil {
-			t.Error(err)
+			h.t.Error(err)
 		}
 	})
-	var building, opening error
-	h.binary, building = stack.BuildDoorward(ctx, h.dir, true)
-	var closeBrowser context.CancelFunc
-	if h.browser, closeBrowser, opening = stack.NewBrowser(t.Context()); opening == nil {
-		t.Cleanup(closeBrowser)
-	}
-	for _, err := range []error{<-started, building, opening} {
-		if err != nil {
-			t.Fatal(err)
-		}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	began := time.Now()
+	if err := h.keycloak.Start(ctx); err != nil {
+		t.Fatal(err)
 	}
 	t.Logf("Keycloak started in %v", time.Since(began).Round(time.Millisecond))
-	return h
 }
 
 // layOut makes a stack with nginx that ends with the test, without starting any of it.
@@ -104,6 +114,7 @@ func (h *house) realm(t *testing.T, s *stack.Stack, name string) stack.Realm {
 
 func (h *house) importRealm(t *testing.T, r stack.Realm) {
 	t.Helper()
+	h.needKeycloak(t)
 	began := time.Now()
 	begin(t, func(ctx context.Context) error { return h.keycloak.Import(ctx, r) })
 	t.Logf("the realm %s made in %v", r.Name, time.Since(began).Round(time.Millisecond))

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"maps"
 	"strings"
 	"testing"
@@ -14,6 +15,13 @@ type site struct {
 	signIn func(b *tab, email string)
 	leave  string // what ends the session on its page, where it asks first
 
+	choose string // what leads there from a page of Dex; "" is for no such page
+
+	// remembers is true when the session does not end with the sign-out: Dex has no
+	// way to tell the identity providers behind it.
+	remembers bool
+
+	email  string // Ada's; "" is the usual one
 	user   string // Ada's, as the app sees her; "" is any
 	groups string // likewise; "" is none
 }
@@ -25,9 +33,11 @@ func (h *house) testSignIn(t *testing.T) {
 		name string
 		at   func(*testing.T, *stack.Stack) site
 	}{
-		{"Keycloak", h.atKeycloak},
 		{"oidc-provider", h.atOIDCProvider},
-		{"Dex", h.atDex},
+		{"Dex by password", h.atDex},
+		{"Dex by another connector", h.atDexMock},
+		{"Dex by SAML", h.atDexSAML},
+		{"Keycloak", h.atKeycloak},
 	} {
 		t.Run(provider.name, func(t *testing.T) {
 			s := h.layOut(t)
@@ -42,6 +52,9 @@ func (h *house) visit(t *testing.T, s *stack.Stack, provider site) {
 	atProvider := func(when string) {
 		t.Helper()
 		b.open(app)
+		if provider.choose != "" {
+			b.click(provider.choose)
+		}
 		if !strings.HasPrefix(b.at(), provider.origin) || !b.has("input[name=password]") {
 			t.Fatalf("%s: at %s, want the page of %s with a password", when, b.at(), provider.origin)
 		}
@@ -55,7 +68,7 @@ func (h *house) visit(t *testing.T, s *stack.Stack, provider site) {
 	if user := headers.Get("X-Auth-Request-User"); user == "" || provider.user != "" && user != provider.user {
 		t.Errorf("the app sees the user %q, want %q", user, provider.user)
 	}
-	for name, want := range map[string]string{"X-Auth-Request-Email": stack.Ada, "X-Auth-Request-Groups": provider.groups} {
+	for name, want := range map[string]string{"X-Auth-Request-Email": cmp.Or(provider.email, stack.Ada), "X-Auth-Request-Groups": provider.groups} {
 		if got := headers.Get(name); got != want || len(headers[name]) > 1 {
 			t.Errorf("the app sees %s %q, want %q", name, headers[name], want)
 		}
@@ -66,6 +79,14 @@ func (h *house) visit(t *testing.T, s *stack.Stack, provider site) {
 	}
 	if !strings.HasPrefix(b.at(), s.AuthURL) {
 		t.Errorf("after the sign-out: at %s, want a page of %s", b.at(), s.AuthURL)
+	}
+	if provider.remembers {
+		b.open(app)
+		b.click(provider.choose)
+		if !strings.HasPrefix(b.at(), s.AppURL) {
+			t.Errorf("after the sign-out: at %s; does Dex end sessions behind it by now?", b.at())
+		}
+		return
 	}
 	atProvider("after the sign-out")
 }
@@ -119,7 +140,51 @@ func (h *house) atOIDCProvider(t *testing.T, s *stack.Stack) site {
 	}
 }
 
+// atDex is Dex with several connectors: people choose among them first.
 func (h *house) atDex(t *testing.T, s *stack.Stack) site {
+	h.startDex(t, s)
+	return site{origin: s.Dex.Issuer(), signIn: byPassword("login", "button[type=submit]"), choose: `a[href*="/dex/auth/local"]`}
+}
+
+func (h *house) atDexMock(t *testing.T, s *stack.Stack) site {
+	h.startDex(t, s)
+	return site{
+		origin: s.Dex.Issuer(), signIn: byPassword("login", "button[type=submit]"), choose: `a[href*="/dex/auth/mock"]`,
+		email: "kilgore@kilgore.trout",
+	}
+}
+
+// atDexSAML is Dex before a SAML identity provider.
+func (h *house) atDexSAML(t *testing.T, s *stack.Stack) site {
+	idp := h.startDex(t, s)
+	return site{
+		origin: idp.URL(), signIn: byPassword("user", "button[type=submit]"), choose: `a[href*="/dex/auth/saml"]`,
+		groups: "staff,ops", remembers: true,
+	}
+}
+
+// startDex starts a stack with Dex, and Dex with all of its connectors.
+func (h *house) startDex(t *testing.T, s *stack.Stack) *stack.SAMLIdP {
+	t.Helper()
+	addresses, err := stack.FreeAddresses(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	idp := &stack.SAMLIdP{Dir: s.Dex.Dir, Listen: addresses[0], SP: s.Dex.Callback(), ACS: s.Dex.Callback()}
+	if err := idp.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := idp.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.Dex.Connectors = []stack.DexConnector{s.Dex.SAMLConnector(idp), s.Dex.MockConnector(stack.Ada)}
+	maps.Copy(s.Doorward.Env, map[string]string{
+		"DOORWARD_OIDC_SCOPES": "openid,email,profile,groups",
+		// The mock's only person is of another domain.
+		"DOORWARD_ALLOWED_EMAIL_DOMAINS": "example.com,kilgore.trout",
+	})
 	begin(t, s.Start)
-	return site{origin: s.Dex.Issuer(), signIn: byPassword("login", "button[type=submit]")}
+	return idp
 }

@@ -37,8 +37,40 @@ type Dex struct {
 	ClientSecret string   // Doorward's
 	RedirectURIs []string // Doorward's callbacks
 
+	// Connectors are ways to sign in besides the password. With none of them Dex
+	// asks nobody which way to take.
+	Connectors []DexConnector
+
 	process *Process
 }
+
+// DexConnector is a connector as Dex's own configuration has it.
+type DexConnector struct {
+	ID     string         `json:"id"`
+	Type   string         `json:"type"`
+	Name   string         `json:"name"`
+	Config map[string]any `json:"config"`
+}
+
+// SAMLConnector makes Dex ask a SAML identity provider, which must have started.
+func (d *Dex) SAMLConnector(idp *SAMLIdP) DexConnector {
+	return DexConnector{ID: "saml", Type: "saml", Name: "SAML", Config: map[string]any{
+		"entityIssuer": idp.SP, "ssoIssuer": idp.Issuer(), "ssoURL": idp.SSO(), "ca": idp.CertFile,
+		"redirectURI": d.Callback(), "nameIDPolicyFormat": "emailAddress",
+		"usernameAttr": "name", "emailAttr": "email", "groupsAttr": "groups",
+	}}
+}
+
+// MockConnector makes Dex ask a mock of its own for the password. The only person
+// behind it is of another domain and in no group.
+func (d *Dex) MockConnector(user string) DexConnector {
+	return DexConnector{ID: "mock", Type: "mockPassword", Name: "Mock", Config: map[string]any{
+		"username": user, "password": Password,
+	}}
+}
+
+// Callback is where the providers behind Dex send people back to.
+func (d *Dex) Callback() string { return d.Issuer() + "/callback" }
 
 // NewDex is a provider that listens on the address and knows Doorward under a
 // secret made here.
@@ -86,6 +118,7 @@ func (d *Dex) config() map[string]any {
 		"listen":      d.Listen,
 		"issued_file": d.issuedFile(),
 		"users":       users,
+		"connectors":  d.Connectors,
 		"clients": []map[string]any{
 			{"id": ClientID, "secret": d.ClientSecret, "redirect_uris": d.RedirectURIs},
 		},

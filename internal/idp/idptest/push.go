@@ -21,8 +21,8 @@ func (p *Provider) servePush(w http.ResponseWriter, r *http.Request) {
 	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
 		request.Del(name)
 	}
-	request.Set("client_id", p.ClientID)
-	if request.Has("request_uri") || !p.registered(request.Get("redirect_uri")) {
+	// The request is whole, however the client proved who it is (RFC 9126 2).
+	if request.Get("client_id") != p.ClientID || request.Has("request_uri") || !p.registered(request.Get("redirect_uri")) {
 		writeJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
 		return
 	}

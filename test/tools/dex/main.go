@@ -1,5 +1,5 @@
 // Command dex is the Dex server with what the demo and the tests need and no
-// more: memory storage, static clients, static users. Dex's own command links
+// more: memory storage, static clients, static users and connectors. Dex's own command links
 // SQLite and so a C compiler, which a machine with Go alone does not have.
 //
 // Its module is separate so that what Dex depends on never mixes with ours.
@@ -25,8 +25,9 @@ type Config struct {
 	Issuer string `json:"issuer"`
 	Listen string `json:"listen"` // host:port
 
-	Clients []Client `json:"clients"`
-	Users   []User   `json:"users"`
+	Clients    []Client    `json:"clients"`
+	Users      []User      `json:"users"`
+	Connectors []Connector `json:"connectors"` // besides the users' passwords
 
 	// IssuedFile receives every code and token that is handed out, one a line, so
 	// that a test can look for them where they must not be.
@@ -46,6 +47,14 @@ type User struct {
 	Name     string `json:"name"`
 	Email    string `json:"email"`
 	Password string `json:"password"`
+}
+
+// Connector is a way to sign in, as Dex's own configuration has it.
+type Connector struct {
+	ID     string          `json:"id"`
+	Type   string          `json:"type"`
+	Name   string          `json:"name"`
+	Config json.RawMessage `json:"config"`
 }
 
 func main() {
@@ -133,7 +142,9 @@ func (c Config) storage(logger *slog.Logger) (storage.Storage, error) {
 	}
 	store := storage.WithStaticClients(memory.New(logger), clients)
 	store = storage.WithStaticPasswords(store, passwords, logger)
-	return storage.WithStaticConnectors(store, []storage.Connector{
-		{ID: server.LocalConnector, Name: "Email", Type: server.LocalConnector},
-	}), nil
+	connectors := []storage.Connector{{ID: server.LocalConnector, Name: "Email", Type: server.LocalConnector}}
+	for _, c := range c.Connectors {
+		connectors = append(connectors, storage.Connector{ID: c.ID, Name: c.Name, Type: c.Type, Config: c.Config})
+	}
+	return storage.WithStaticConnectors(store, connectors), nil
 }

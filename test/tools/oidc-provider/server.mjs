@@ -114,8 +114,8 @@ async function interaction(request, response) {
   });
 }
 
-for (const event of ['server_error', 'authorization.error', 'grant.error', 'backchannel.error']) {
-  provider.on(event, (ctx, error) => console.error(event, error.message, error.error_detail ?? ''));
+for (const event of ['server_error', 'authorization.error', 'pushed_authorization_request.error', 'grant.error', 'backchannel.error']) {
+  provider.on(event, (ctx, error) => console.error(event, error.message, error.error_description ?? '', error.error_detail ?? ''));
 }
 provider.on('backchannel.success', (ctx, client) => console.error('backchannel.success', client.clientId));
 
