@@ -99,10 +99,10 @@ func demandOne(t *testing.T, p *process, path string, cookies []string) {
 	}
 }
 
-func sessionOf(t *testing.T, p *process, cfg *config.Config) string {
+func sessionOf(t testing.TB, p *process, cfg *config.Config) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	user := auth.User{Issuer: "https://id.example.com", Subject: "ada", ID: "ada"}
+	user := auth.User{Provider: "oidc", Issuer: "https://id.example.com", Subject: "ada", ID: "ada"}
 	_, err := p.main.Sessions.Create(w, httptest.NewRequest("GET", "/callback", nil), sites(cfg)[0], session.Session{User: user})
 	if err != nil {
 		t.Fatal(err)
