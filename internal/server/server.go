@@ -51,11 +51,16 @@ func (s *Server) Handler() http.Handler {
 	r.NotFound(s.page(s.notFound))
 	r.MethodNotAllowed(s.page(s.methodNotAllowed))
 
-	r.Handle(s.Prefix+"/auth", s.check("auth", gateway.Auto{Original: original, Forwarded: forwarded}.Choose))
-	r.Handle(s.Prefix+"/auth/nginx", s.check("nginx", only(original)))
-	r.Handle(s.Prefix+"/auth/forwarded", s.check("forwarded", only(forwarded)))
-	r.Handle(s.Prefix+"/auth/envoy", s.check("envoy", only(envoy)))
-	r.Handle(s.Prefix+"/auth/envoy/*", s.check("envoy", only(envoy)))
+	checks := map[string]http.HandlerFunc{
+		s.Prefix + "/auth":           s.check("auth", gateway.Auto{Original: original, Forwarded: forwarded}.Choose),
+		s.Prefix + "/auth/nginx":     s.check("nginx", only(original)),
+		s.Prefix + "/auth/forwarded": s.check("forwarded", only(forwarded)),
+		envoy.Prefix:                 s.check("envoy", only(envoy)),
+		envoy.Prefix + "/*":          s.check("envoy", only(envoy)),
+	}
+	for path, check := range checks {
+		r.Handle(path, check)
+	}
 
 	r.Get(s.Prefix+"/", s.page(s.home))
 	r.Get(s.Prefix+"/start", s.page(s.start))
@@ -66,23 +71,41 @@ func (s *Server) Handler() http.Handler {
 	r.Get(s.Prefix+"/frontchannel_logout", s.page(s.frontchannelLogout))
 	r.Get(s.Prefix+"/userinfo", s.page(s.userinfo))
 	r.Get(s.Prefix+"/denied", s.page(s.denied))
-	return r
+	return checksFirst(checks, envoy.Prefix+"/", r)
 }
 
-// methods lets the checks be asked with every method but TRACE and CONNECT: some
-// gateways ask with the method of the original request, whatever it is called, and
-// chi routes only names that it knows. The pages that change nothing answer HEAD
-// as they answer GET (RFC 9110 section 9.3.2).
+// checksFirst looks for the checks before the router does, by the same raw path:
+// they are nearly all that is asked, and a route costs more than a look-up. Every
+// method but TRACE and CONNECT may ask one: some gateways use that of the original
+// request, whatever it is called, and chi routes only names that it knows. below
+// is where all paths are checks of Envoy.
+func checksFirst(checks map[string]http.HandlerFunc, below string, router http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.RawPath
+		if path == "" {
+			path = r.URL.Path
+		}
+		if strings.HasPrefix(path, below) {
+			path = below + "*"
+		}
+		check, found := checks[path]
+		if !found || r.Method == http.MethodTrace || r.Method == http.MethodConnect {
+			router.ServeHTTP(w, r)
+			return
+		}
+		check(w, r)
+	})
+}
+
+// methods lets the pages that change nothing answer HEAD as they answer GET (RFC
+// 9110 section 9.3.2), and nothing answer TRACE and CONNECT.
 func (s *Server) methods(next http.Handler) http.Handler {
-	checks := s.Prefix + "/auth"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, routed := r.URL.Path, r.Method
 		switch {
 		case r.Method == http.MethodGet:
 		case r.Method == http.MethodTrace, r.Method == http.MethodConnect:
 			routed = "none"
-		case path == checks, strings.HasPrefix(path, checks+"/"):
-			routed = http.MethodGet
 		case r.Method == http.MethodHead && (path == s.Prefix+"/" || path == s.Prefix+"/userinfo"):
 			routed = http.MethodGet
 		}
