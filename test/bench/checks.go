@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -166,6 +167,7 @@ func (h *house) checks(ctx context.Context, pinned bool) (string, error) {
 		}
 		subjects = append(subjects, s)
 	}
+	subjects = slices.DeleteFunc(subjects, func(s subject) bool { return s.server != bare && !strings.Contains(s.name, h.subject) })
 	lanes, err := h.compare(ctx, bare, subjects, pinned)
 	if err != nil {
 		return "", err

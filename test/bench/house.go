@@ -24,7 +24,6 @@ type house struct {
 	dir      string
 	root     string
 	self     string // this program
-	binary   string // Doorward, as `make build` makes it
 	secret   string
 	provider *idptest.Provider
 
@@ -55,6 +54,9 @@ func (h *house) furnish(ctx context.Context) (err error) {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%w; run: cd test && go run ./tools bench", err)
 		}
+	}
+	if h.binary != "" {
+		return nil
 	}
 	h.binary = filepath.Join(h.dir, "doorward")
 	build := exec.CommandContext(ctx, "make", "-C", h.root, "build", "BINARY="+h.binary)

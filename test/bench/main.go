@@ -5,6 +5,8 @@
 //	go run ./bench                         everything, and writes bench/results.md
 //	BENCH_ONLY=checks,nginx go run ./bench some of it, and prints only
 //	BENCH_ROUNDS=9 BENCH_SECONDS=1         how often, and how long at a time
+//	BENCH_SUBJECT=cookie                   only the checks whose name contains this
+//	BENCH_BINARY=/usr/bin/doorward         another build of Doorward than this source
 //	BENCH_PEER="name=command;url;cookie"   another server beside Doorward; several with a new line
 //
 // It runs on Linux, from the test module, with wrk and nginx installed.
@@ -50,7 +52,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	fmt.Print(report)
-	if opts.only == nil {
+	if opts.only == nil && opts.subject == "" && opts.binary == "" {
 		return publish(report)
 	}
 	return nil
@@ -62,6 +64,8 @@ type options struct {
 	warmUps int           // rounds before these
 	slice   time.Duration // of one load on one subject
 	only    map[string]bool
+	subject string // part of the name of those that are measured
+	binary  string // Doorward; "" builds it
 	peers   []peer
 	smoke   bool // as little as shows that all of it works
 }
@@ -70,7 +74,7 @@ type options struct {
 func (o options) turns() int { return o.warmUps + o.rounds }
 
 func readOptions(env func(string) string) (options, error) {
-	opts := options{rounds: 9, warmUps: 1, slice: time.Second}
+	opts := options{rounds: 9, warmUps: 1, slice: time.Second, subject: env("BENCH_SUBJECT"), binary: env("BENCH_BINARY")}
 	var errs []error
 	number := func(name string, set func(int)) {
 		text := env(name)
