@@ -50,12 +50,23 @@ func (c codec) Decode(name, value string, dst any) error {
 	if !ok {
 		return errNotOurs
 	}
-	var r record
-	if err := decoding.Unmarshal(plaintext, &r); err != nil {
+	r, err := decode(plaintext)
+	if err != nil {
 		return errNotOurs
 	}
 	*s = r.session()
 	return nil
+}
+
+// decode reads what Encode wrote.
+func decode(plaintext []byte) (record, error) {
+	var r record
+	if r.read(plaintext) {
+		return r, nil
+	}
+	r = record{}
+	err := decoding.Unmarshal(plaintext, &r)
+	return r, err
 }
 
 // decoding reads nested claims as they were: maps with names, whole numbers as

@@ -80,7 +80,7 @@ type openedKey struct {
 
 // Bounds of a cookie.
 const (
-	maxOpened     = 4096
+	maxOpened     = 1024
 	maxValue      = 3500 // bytes of the value
 	maxCookie     = 4096 // bytes of name, value and attributes; browsers drop more
 	maxDuplicates = 3    // cookies of one name that are tried

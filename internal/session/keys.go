@@ -92,7 +92,7 @@ func (s *sealer) seal(plaintext []byte, binding string) string {
 // value that was changed, cut, made for another purpose or binding, or sealed
 // with a key that is gone.
 func (s *sealer) open(value, binding string) ([]byte, bool) {
-	if strings.ContainsAny(value, "\r\n") { // encoding/base64 passes over them
+	if strings.Contains(value, "\n") || strings.Contains(value, "\r") { // encoding/base64 passes over them
 		return nil, false
 	}
 	sealed, err := encoding.DecodeString(value)
@@ -103,7 +103,8 @@ func (s *sealer) open(value, binding string) ([]byte, bool) {
 		if [keyIDSize]byte(sealed[1:]) != key.id {
 			continue
 		}
-		plaintext, err := key.aead.Open(nil, sealed[1+keyIDSize:headerSize], sealed[headerSize:], []byte(binding))
+		ciphertext := sealed[headerSize:]
+		plaintext, err := key.aead.Open(ciphertext[:0], sealed[1+keyIDSize:headerSize], ciphertext, []byte(binding)) // in its place
 		return plaintext, err == nil
 	}
 	return nil, false

@@ -74,8 +74,8 @@ func (v *vault) open(held *Held, version int, sealed []byte) (Session, bool) {
 		if err != nil {
 			return Session{}, false
 		}
-		var r record
-		if err := decoding.Unmarshal(plaintext, &r); err != nil {
+		r, err := decode(plaintext)
+		if err != nil {
 			return Session{}, false
 		}
 		s := r.session()

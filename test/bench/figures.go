@@ -48,7 +48,7 @@ func thousands(rate float64) string { return fmt.Sprintf("%.1f k", rate/1000) }
 
 func milliseconds(seconds float64) string { return fmt.Sprintf("%.2f", seconds*1000) }
 
-func megabytes(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/1e6) }
+func mebibytes(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }
 
 // heading says what was measured, on what, and how.
 func heading(opts options, machine string, load string, took time.Duration) string {

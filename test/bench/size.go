@@ -27,10 +27,10 @@ func measureSize(ctx context.Context, h *house) (string, error) {
 		return "", err
 	}
 	return "| what | |\n|---|---|\n" +
-		fmt.Sprintf("| memory, idle | %s MB |\n", megabytes(idle)) +
-		fmt.Sprintf("| memory after %s of 10,000 sessions | %s MB |\n", count(checks, "check"), megabytes(after)) +
+		fmt.Sprintf("| memory, idle | %s MiB |\n", mebibytes(idle)) +
+		fmt.Sprintf("| memory after %s of 10,000 sessions | %s MiB |\n", count(checks, "check"), mebibytes(after)) +
 		fmt.Sprintf("| from start to the first answer | %.0f ms |\n", first.Seconds()*1000) +
-		fmt.Sprintf("| size of the program | %s MB |\n", megabytes(binary.Size())), nil
+		fmt.Sprintf("| size of the program | %s MiB |\n", mebibytes(binary.Size())), nil
 }
 
 // memory is what a server has in use before and after many checks.
