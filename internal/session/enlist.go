@@ -13,7 +13,7 @@ import (
 func (r *RedisStore) enlist(ctx context.Context, s Session, place string) error {
 	user, provided := userOf(s.User.Issuer, s.User.Subject), providedOf(s.User.Issuer, s.ProviderSession)
 	ttl := milliseconds(r.Lifetime)
-	key := r.used(user)
+	key, ends := r.used(user), []int{1} // which answers are when all was ended
 	results, err := r.redis.Do(ctx, key, func(b rueidis.Builder) []rueidis.Completed {
 		commands := []rueidis.Completed{
 			b.Eval().Script(enroll).Numkeys(2).Key(key, r.places(user)).Arg(
@@ -27,19 +27,33 @@ func (r *RedisStore) enlist(ctx context.Context, s Session, place string) error 
 				b.Sadd().Key(r.provided(provided)).Member(s.Held.name+" "+user).Build(),
 				b.Pexpire().Key(r.provided(provided)).Milliseconds(ttl).Build(),
 				b.Get().Key(r.allEnded(provided)).Build())
+			ends = append(ends, len(commands)-1)
 		}
-		return commands
+		return append(commands, r.call(b, s, user, ttl)...)
 	})
 	if err != nil {
 		return err
 	}
-	for _, i := range []int{1, 4} {
-		if i >= len(results) || s.Begun.IsZero() {
-			continue
-		}
-		if at, err := results[i].AsInt64(); err == nil && s.Begun.UnixMilli() < at {
+	for _, i := range ends {
+		if at, err := results[i].AsInt64(); err == nil && !s.Begun.IsZero() && s.Begun.UnixMilli() < at {
 			return ErrEnded
 		}
 	}
 	return nil
+}
+
+// call makes the user of a session findable by what operators know them by.
+func (r *RedisStore) call(b rueidis.Builder, s Session, user string, ttl int64) []rueidis.Completed {
+	var commands []rueidis.Completed
+	for _, name := range []string{s.User.ID, s.User.Email} {
+		if name == "" {
+			continue
+		}
+		called := calledOf(s.User.Issuer, name)
+		key, subject := r.called(called), r.sealed.seal([]byte(s.User.Subject), called+" "+user)
+		commands = append(commands,
+			b.Hset().Key(key).FieldValue().FieldValue(user, subject).Build(),
+			b.Pexpire().Key(key).Milliseconds(ttl).Build())
+	}
+	return commands
 }

@@ -323,7 +323,7 @@ func (r *RedisStore) Create(w http.ResponseWriter, req *http.Request, site auth.
 		return Session{}, err
 	}
 	ctx := context.WithoutCancel(req.Context())
-	if err := r.enlist(ctx, s, r.place(req, s)); err != nil {
+	if err := r.enlist(ctx, s, r.place(req, site, s)); err != nil {
 		return Session{}, err
 	}
 	key := r.value(s.Held.name)

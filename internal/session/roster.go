@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -33,6 +34,9 @@ func (r roster) allEnded(whose string) string { return r.prefix + "e:{" + whose 
 // provided are the sessions that came from one of the provider's.
 func (r roster) provided(id string) string { return r.prefix + "i:{" + id + "}" }
 
+// called are the users of a name.
+func (r roster) called(name string) string { return r.prefix + "n:{" + name + "}" }
+
 // nameOf is the name of the session that a key is about, "" for other keys.
 func (r roster) nameOf(key string) string {
 	rest, ok := cutPrefix(key, r.prefix)
@@ -54,6 +58,10 @@ func userOf(issuer, subject string) string { return digest("user", issuer, subje
 
 // providedOf is how a session of the provider is named.
 func providedOf(issuer, id string) string { return digest("provided", issuer, id) }
+
+// calledOf is how a name of users is named. Letters of either case are one: whoever
+// types an e-mail address does not mind them.
+func calledOf(issuer, name string) string { return digest("called", issuer, strings.ToLower(name)) }
 
 // digest is a name for texts, each with its length so that no two lists of texts
 // have one name (CON-2).
