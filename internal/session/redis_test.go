@@ -159,7 +159,7 @@ func TestDump(t *testing.T) {
 		t.Errorf("the cookie has %d bytes", len(line(cookie)))
 	}
 	keys := keysOf(server, "*")
-	if len(keys) != 4 {
+	if len(keys) != 6 {
 		t.Errorf("keys %q", keys)
 	}
 	for _, key := range keys {
