@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 
@@ -50,8 +51,12 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	renewals := gate.NewRenewals(gate.RenewalConfig{
+		Sessions: sessions, Providers: providers, PassAccessToken: cfg.PassAccessToken, PassIDToken: cfg.PassIDToken,
+		Recheck: cfg.SessionRecheck, Log: log, Metrics: metrics, Now: time.Now,
+	})
 	g := &gate.Gate{
-		Sessions: sessions, Sites: sites(cfg),
+		Sessions: sessions, Renewals: renewals, Sites: sites(cfg),
 		StartPath: cfg.PathPrefix + "/start", Log: log, Metrics: metrics,
 	}
 	settings := gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus, Reasons: cfg.ReasonHeader}
@@ -91,7 +96,7 @@ func grpcCredentials(cfg config.GRPC) credentials.TransportCredentials {
 func issuers(providers []config.Provider) map[string]string {
 	all := map[string]string{}
 	for _, p := range providers {
-		all[p.Name] = p.IssuerURL
+		all[p.Name] = idp.IssuerOf(providerConfig(p, nil))
 	}
 	return all
 }
@@ -107,16 +112,25 @@ func newProviders(all []config.Provider, log *slog.Logger) (idp.Providers, error
 }
 
 func newProvider(p config.Provider, log *slog.Logger) (*idp.Provider, error) {
-	return idp.New(idp.Config{
-		Name: p.Name, Label: label(p), IssuerURL: p.IssuerURL, ClientID: p.ClientID, ClientSecret: p.ClientSecret, Scopes: p.Scopes,
-		Discovery: p.Discovery, AuthURL: p.AuthURL, TokenURL: p.TokenURL, JWKSURL: p.JWKSURL,
-		UserinfoURL: p.UserinfoURL, EndSessionURL: p.EndSessionURL,
+	return idp.New(providerConfig(p, log))
+}
+
+func providerConfig(p config.Provider, log *slog.Logger) idp.Config {
+	return idp.Config{
+		Name: p.Name, Type: p.Type, Label: label(p), IssuerURL: p.IssuerURL, Scopes: p.Scopes,
+		ClientID: p.ClientID, ClientSecret: p.ClientSecret, ClientAuth: p.ClientAuth,
+		ClientKeyFile: p.ClientKeyFile, ClientKeyID: p.ClientKeyID, ClientCertFile: p.ClientCertFile,
+		ClientTokenFile: p.ClientTokenFile, AssertionAudience: p.ClientAudience,
+		Discovery: p.Discovery, DiscoveryURL: p.DiscoveryURL, AuthURL: p.AuthURL, TokenURL: p.TokenURL, JWKSURL: p.JWKSURL,
+		UserinfoURL: p.UserinfoURL, EndSessionURL: p.EndSessionURL, NoPushedRequests: p.NoPushedRequests,
+		APIURL: p.APIURL, Tenants: p.Tenants, HostedDomains: p.HostedDomains, GroupsFrom: p.GroupsFrom,
+		ServiceAccountFile: p.ServiceAccountFile, ServiceAccountSubject: p.ServiceAccountSubject,
 		UserClaim: p.UserClaim, EmailClaim: p.EmailClaim, GroupsClaims: p.GroupsClaims,
 		AuthParams: p.AuthParams, CAFile: p.CAFile,
 		UntypedLogoutTokens:   p.UntypedLogoutTokens,
 		InsecureSkipTLSVerify: p.InsecureSkipTLSVerify, InsecureAllowUnverifiedEmail: p.InsecureAllowUnverifiedEmail,
 		Log: log,
-	})
+	}
 }
 
 // label is what people read where they sign in: the provider's host says more to
@@ -126,7 +140,14 @@ func label(p config.Provider) string {
 		return p.Label
 	}
 	issuer, err := url.Parse(p.IssuerURL)
-	if err != nil || issuer.Hostname() == "" {
+	switch {
+	case p.Type == "google":
+		return "Google"
+	case p.Type == "entra":
+		return "Microsoft"
+	case p.Type == "github" && (p.IssuerURL == "" || p.IssuerURL == "https://github.com"):
+		return "GitHub"
+	case err != nil || issuer.Hostname() == "":
 		return p.Name
 	}
 	return issuer.Hostname()

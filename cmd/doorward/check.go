@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorward/doorward/internal/config"
+	"github.com/doorward/doorward/internal/idp"
 )
 
 // newCheck returns the command that reads the configuration as serve does, says
@@ -73,10 +74,13 @@ func providerLines(providers []config.Provider) []string {
 	var lines []string
 	for _, p := range providers {
 		kind := "client with a secret"
-		if p.ClientSecret == "" {
+		switch {
+		case p.ClientAuth != "" && p.ClientAuth != "none":
+			kind = "client with " + p.ClientAuth
+		case p.ClientSecret == "":
 			kind = "public client"
 		}
-		lines = append(lines, fmt.Sprintf("%s (%s), issuer %s", p.Name, kind, p.IssuerURL))
+		lines = append(lines, fmt.Sprintf("%s (%s), issuer %s", p.Name, kind, idp.IssuerOf(providerConfig(p, nil))))
 	}
 	return lines
 }
@@ -109,6 +113,9 @@ func sessionLine(cfg *config.Config) string {
 	text := fmt.Sprintf("in the cookie, ends after %s", cfg.SessionLifetime)
 	if cfg.SessionIdleTimeout > 0 {
 		text += fmt.Sprintf(" or when unused for %s", cfg.SessionIdleTimeout)
+	}
+	if cfg.SessionRecheck > 0 {
+		text += fmt.Sprintf("; claims are at most %s old", cfg.SessionRecheck)
 	}
 	return fmt.Sprintf("%s; cookie secrets: %d", text, len(cfg.CookieSecrets))
 }

@@ -199,6 +199,7 @@ func (p *process) finish(parts []part) error {
 		errs = append(errs, part.finish(ctx))
 	}
 	p.main.Finish(ctx)
+	p.main.Gate.Renewals.Finish(ctx) // what a refresh brings is stored (L11)
 	return errors.Join(errs...)
 }
 

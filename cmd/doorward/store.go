@@ -33,7 +33,7 @@ func newStores(cfg *config.Config, log *slog.Logger, metrics *telemetry.Metrics)
 	common := session.CookieConfig{
 		Keys: keys, Sites: sites(cfg), Name: cfg.CookieName, Insecure: cfg.CookieInsecure,
 		Persist: cfg.CookiePersist, Lifetime: cfg.SessionLifetime, Idle: cfg.SessionIdleTimeout,
-		KeepAccessToken: cfg.PassAccessToken, KeepIDToken: cfg.PassIDToken,
+		KeepAccessToken: cfg.PassAccessToken, KeepIDToken: cfg.PassIDToken, KeepRefreshToken: cfg.Renews(),
 		Issuers: issuers(cfg.Providers),
 		Render:  renderer(cfg).Render, Now: time.Now,
 	}

@@ -2,6 +2,10 @@ package auth
 
 import "errors"
 
+// ErrProviderUnavailable says that what is known about a user is too old to count,
+// and that their provider cannot be asked for more.
+var ErrProviderUnavailable = errors.New("auth: the provider cannot be asked")
+
 // Verdict is the answer to "may this request pass?". The zero Verdict denies.
 type Verdict uint8
 
@@ -10,7 +14,7 @@ const (
 	Allow                   // pass, as the decision's User
 	SignIn                  // nobody is signed in, and somebody has to be
 	BadToken                // a bearer token that does not verify
-	Unknown                 // the session store cannot tell; not a sign-out
+	Unknown                 // the session store or the provider cannot tell; not a sign-out
 )
 
 func (v Verdict) String() string {
@@ -63,6 +67,8 @@ func CannotTell(rule string, cause error) Decision {
 		return Decision{Judgement: Judgement{BadToken, InvalidToken}, Rule: rule, Cause: cause, Basic: errors.Is(cause, ErrInvalidBasic)}
 	case errors.Is(cause, ErrOtherHost):
 		return Decision{Judgement: Judgement{Deny, OtherHost}, Rule: rule}
+	case errors.Is(cause, ErrProviderUnavailable):
+		return Decision{Judgement: Judgement{Unknown, ProviderUnavailable}, Rule: rule, Cause: cause}
 	}
 	return Decision{Judgement: Judgement{Unknown, StoreUnavailable}, Rule: rule, Cause: cause}
 }

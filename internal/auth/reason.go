@@ -42,5 +42,7 @@ var (
 	MissingHeaders   = Reason{"missing_headers", "The question lacks a header that says what is asked for."}
 	MalformedHeaders = Reason{"malformed_headers", "A header that says what is asked for is repeated or malformed."}
 
+	ProviderUnavailable = Reason{"provider_unavailable", "It is too long ago that the provider was asked about this account, and it cannot be asked at the moment."}
+
 	StoreUnavailable = Reason{"store_unavailable", "The session store cannot be asked at the moment."}
 )

@@ -33,6 +33,7 @@ type Config struct {
 	SignInPage         bool
 	SessionLifetime    time.Duration
 	SessionIdleTimeout time.Duration // 0: none
+	SessionRecheck     time.Duration // how old claims may be; 0: as old as the session
 	SessionStore       string        // "cookie" or "redis"
 
 	// Redis is there when sessions are kept in it, and optional otherwise: then
@@ -151,8 +152,22 @@ func (r *reader) session(s *spec, c *Config) {
 			r.warn(idle, "is longer than DOORWARD_SESSION_LIFETIME and has no effect")
 		}
 	}
+	c.SessionRecheck = r.recheck(s.SessionRecheck, c.SessionLifetime)
 	c.SessionStore = r.oneOf(store, s.SessionStore, "cookie", "redis")
 	r.redis(s, c)
+}
+
+// recheck is at least a minute: less would only ask the provider for every page.
+func (r *reader) recheck(text string, lifetime time.Duration) time.Duration {
+	const name = "DOORWARD_SESSION_RECHECK"
+	if r.plain(name, text) == "off" {
+		return 0
+	}
+	recheck := r.duration(name, text, time.Minute)
+	if recheck >= lifetime {
+		r.warn(name, "is not shorter than DOORWARD_SESSION_LIFETIME and has no effect")
+	}
+	return recheck
 }
 
 func (r *reader) forceScheme(text string, sites []Site) string {
@@ -192,6 +207,12 @@ func (r *reader) operation(s *spec, c *Config) {
 	c.LogLevel = levels[r.oneOf("DOORWARD_LOG_LEVEL", s.LogLevel, "debug", "info", "warn", "error")]
 	c.LogFormat = r.oneOf("DOORWARD_LOG_FORMAT", s.LogFormat, "json", "text")
 	c.ShutdownDelay = r.duration("DOORWARD_SHUTDOWN_DELAY", s.ShutdownDelay, 0)
+}
+
+// Renews reports whether sessions are renewed at their provider: for tokens that
+// are passed on, or for claims that may not grow too old.
+func (c *Config) Renews() bool {
+	return c.PassAccessToken || c.PassIDToken || c.SessionRecheck > 0
 }
 
 // Hosts are the hosts that Doorward decides about, as patterns: "app.example.com"

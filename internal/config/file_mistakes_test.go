@@ -8,14 +8,16 @@ import (
 
 // one and its kin are the beginnings of files; what follows them is in line 4.
 const (
-	one   = "rules:\n- name: one\n  allow: any\n  "
-	shut  = "rules:\n- name: one\n  deny: true\n  "
-	open  = "rules:\n- name: one\n  public: true\n  "
-	allow = "rules:\n- name: one\n  allow:\n    "
-	jwt   = "rules: [{allow: any}]\ntokens:\n- issuer_url: https://id.test\n  "
-	probe = "rules: [{allow: any}]\ntokens:\n- introspection_url: https://id.test\n  "
-	idp   = "rules: [{allow: any}]\nproviders:\n- issuer_url: https://id.test\n  client_id: x\n  "
-	head  = "rules: [{allow: any}]\nheaders:\n  "
+	one    = "rules:\n- name: one\n  allow: any\n  "
+	shut   = "rules:\n- name: one\n  deny: true\n  "
+	open   = "rules:\n- name: one\n  public: true\n  "
+	allow  = "rules:\n- name: one\n  allow:\n    "
+	jwt    = "rules: [{allow: any}]\ntokens:\n- issuer_url: https://id.test\n  "
+	probe  = "rules: [{allow: any}]\ntokens:\n- introspection_url: https://id.test\n  "
+	idp    = "rules: [{allow: any}]\nproviders:\n- issuer_url: https://id.test\n  client_id: x\n  "
+	entra  = "rules: [{allow: any}]\nproviders:\n- type: entra\n  client_id: x\n  tenants: [11111111-aaaa-4aaa-8aaa-111111111111]\n  "
+	google = "rules: [{allow: any}]\nproviders:\n- type: google\n  client_id: x\n  "
+	head   = "rules: [{allow: any}]\nheaders:\n  "
 )
 
 type fileMistake struct {
@@ -252,8 +254,33 @@ var headerMistakes = []fileMistake{
 
 var providerMistakes = []fileMistake{
 	{"CFG-1 two providers of one name", idp + "name: a\n- name: a\n  issuer_url: https://b.test\n  client_id: y", "6:3: provider \"a\": has the name a, as the provider on line 3 has"},
-	{"CFG-1 github", idp + "type: github", "5:9: provider 1: `type` is not there yet"},
-	{"CFG-1 unknown type", idp + "type: saml", "5:9: provider 1: `type` has to be oidc"},
+	{"CFG-1 unknown type", idp + "type: saml", "5:9: provider 1: `type` has to be oidc, github, google or entra; most providers are oidc"},
+	{"CFG-1 tenants of another type", idp + "tenants: [11111111-aaaa-4aaa-8aaa-111111111111]", "5:12: provider 1: `tenants` has no effect for a provider of the type oidc; remove it"},
+	{"CFG-1 domains of another type", idp + "hosted_domains: [example.com]", "5:19: provider 1: `hosted_domains` has no effect for a provider of the type oidc"},
+	{"CFG-1 API of another type", idp + "api_url: https://a.test", "5:12: provider 1: `api_url` has no effect for a provider of the type oidc"},
+	{"CFG-1 keys of a GitHub", idp + "type: github\n  jwks_url: https://a.test", "6:13: provider 1: `jwks_url` has no effect for a provider of the type github"},
+	{"CFG-1 userinfo of Entra", entra + "userinfo_url: https://a.test", "6:17: provider 1: `userinfo_url` has no effect for a provider of the type entra"},
+	{"CFG-1 a GitHub is not discovered", idp + "type: github\n  discovery: false", "6:14: provider 1: `discovery` has no effect for a provider of the type github"},
+	{"CFG-1 discovery somewhere, and none", idp + "discovery: false\n  discovery_url: https://a.test\n  auth_url: https://a.test\n  token_url: https://a.test\n  jwks_url: https://a.test", "6:18: provider 1: `discovery_url` has no effect beside `discovery: false`"},
+	{"OIDC-9 Entra without tenants", "rules: [{allow: any}]\nproviders: [{type: entra, client_id: x}]\n", "2:13: provider 1: lacks `tenants`; write the ids of those whose users may sign in"},
+	{"OIDC-9 every tenant", "rules: [{allow: any}]\nproviders: [{type: entra, client_id: x, tenants: [common]}]\n", "2:51: provider 1: `tenants` entry 1 is not the id of a tenant; write it as 8-4-4-4-12"},
+	{"OIDC-9 issuer of a tenant", entra + "issuer_url: https://login.microsoftonline.com/common/v2.0", "6:15: provider 1: `issuer_url` has a path, and for entra it is the address of the cloud alone"},
+	{"CFG-1 hosted domain with an @", google + "hosted_domains: ['@example.com']", "5:20: provider 1: `hosted_domains` entry 1 has an @"},
+	{"CFG-1 groups from elsewhere", google + "groups_from: ldap", "5:16: provider 1: `groups_from` has to be directory, cloud_identity or"},
+	{"CFG-1 directory without an account", google + "groups_from: directory", "5:16: provider 1: `groups_from` is directory, which needs `service_account_file` beside it"},
+	{"CFG-1 subject without an account", google + "service_account_subject: a@example.com", "5:28: provider 1: `service_account_subject` has no effect without `service_account_file`"},
+	{"CFG-1 account that is not there", google + "groups_from: cloud_identity\n  service_account_file: /does/not/exist", "6:25: provider 1: `service_account_file` cannot read \"/does/not/exist\": no such file or directory"},
+	{"CFG-1 account that is none", google + "groups_from: cloud_identity\n  service_account_file: testdata/contract.yaml", "6:25: provider 1: `service_account_file` the file (its path"},
+	{"OIDC-10 unknown client authentication", idp + "client_auth: basic", "5:16: provider 1: `client_auth` has to be client_secret_basic, client_secret_post, none,"},
+	{"OIDC-10 a secret that is missing", idp + "client_auth: client_secret_post", "5:16: provider 1: `client_auth` is client_secret_post, which needs `client_secret_file` beside it"},
+	{"OIDC-10 a key that is missing", idp + "client_auth: private_key_jwt", "5:16: provider 1: `client_auth` is private_key_jwt, which needs `client_key_file` beside it"},
+	{"OIDC-10 a token that is missing", idp + "client_auth: federated_token", "5:16: provider 1: `client_auth` is federated_token, which needs `client_token_file` beside it"},
+	{"OIDC-10 a secret of a public client", idp + "client_auth: none\n  client_secret: x", "6:18: provider 1: `client_secret` has no effect for a client that proves itself by none; remove it, or see `client_auth`"},
+	{"OIDC-10 a key id without a key", idp + "client_key_id: x", "5:18: provider 1: `client_key_id` has no effect for a client that proves itself by a secret, or as a public client"},
+	{"OIDC-10 a key file that is not there", idp + "client_key_file: /does/not/exist", "5:20: provider 1: `client_key_file` cannot read \"/does/not/exist\""},
+	{"OIDC-10 a key file without a key", idp + "client_key_file: testdata/contract.yaml", "5:20: provider 1: `client_key_file` the file (its path"},
+	{"OIDC-10 a token file without a token", idp + "client_token_file: testdata/contract.yaml", "5:22: provider 1: `client_token_file` the file (its path"},
+	{"OIDC-10 a certificate file without one", idp + "client_cert_file: testdata/contract.yaml", "5:21: provider 1: `client_cert_file` the file (its path"},
 	{"CFG-1 name in an address", idp + "name: Company Login", "5:9: provider \"Company Login\": `name` has to be made of"},
 	{"CFG-1 no issuer", "rules: [{allow: any}]\nproviders: [{client_id: x}]\n", "2:13: provider 1: lacks `issuer_url`"},
 	{"CFG-1 no client", "rules: [{allow: any}]\nproviders: [{issuer_url: 'https://id.test'}]\n", "2:13: provider 1: lacks `client_id`"},

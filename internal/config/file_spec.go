@@ -23,12 +23,26 @@ type providerSpec struct {
 	place
 	Name             text        `key:"name" desc:"Name in addresses, rules and sessions. Default: oidc."`
 	Label            text        `key:"label" desc:"Name that people see."`
-	Type             text        `key:"type" desc:"Kind of provider. Default: oidc." enum:"oidc,github,google,entra"`
-	IssuerURL        text        `key:"issuer_url" desc:"The issuer, exactly as the provider writes it."`
+	Type             text        `key:"type" desc:"Kind of provider. Default: oidc, which is OpenID Connect; github is GitHub and Gitea." enum:"oidc,github,google,entra"`
+	IssuerURL        text        `key:"issuer_url" desc:"The issuer, exactly as the provider writes it. For github the address of the server, for entra that of the cloud; both and google know theirs."`
 	ClientID         text        `key:"client_id" desc:"The id under which the provider knows Doorward."`
 	ClientSecret     text        `key:"client_secret" desc:"Secret of the client; better in a file of its own. A public client has none."`
 	ClientSecretFile text        `key:"client_secret_file" desc:"File with the secret of the client."`
-	Scopes           textOrList  `key:"scopes" desc:"Scopes to ask for. Default: openid, email, profile."`
+	ClientAuth       text        `key:"client_auth" desc:"How the client proves itself. Default: by what is configured, and with a secret as the provider asks for it." enum:"client_secret_basic,client_secret_post,none,private_key_jwt,tls_client_auth,federated_token"`
+	ClientKeyFile    text        `key:"client_key_file" desc:"File with the private key of the client, PEM or JWK, for private_key_jwt and tls_client_auth. Read again when it changes."`
+	ClientKeyID      text        `key:"client_key_id" desc:"Key id in the assertions of private_key_jwt. Default: that of the JWK, or none."`
+	ClientCertFile   text        `key:"client_cert_file" desc:"File with the certificate of the client, PEM, for tls_client_auth; for private_key_jwt its thumbprint names the key."`
+	ClientTokenFile  text        `key:"client_token_file" desc:"File with a token that proves the client, such as that of a Kubernetes service account. Read for each use."`
+	ClientAudience   text        `key:"client_assertion_audience" desc:"Audience of the assertions of private_key_jwt. Default: the issuer, and for entra the token endpoint."`
+	PushedRequests   flag        `key:"pushed_requests" desc:"false: authorization requests are not pushed, also where the provider offers it."`
+	Tenants          list[text]  `key:"tenants" desc:"For entra: ids of the tenants whose users may sign in."`
+	HostedDomains    list[text]  `key:"hosted_domains" desc:"For google: Workspace domains of which an account has to be. Default: any account."`
+	GroupsFrom       text        `key:"groups_from" desc:"For google: where groups are asked for. Default: nowhere, so that they are unknown." enum:"directory,cloud_identity,cloud_identity_direct"`
+	ServiceAccount   text        `key:"service_account_file" desc:"For google: key file of the service account that asks for groups."`
+	ServiceSubject   text        `key:"service_account_subject" desc:"For google: the administrator in whose name the service account asks."`
+	APIURL           text        `key:"api_url" desc:"For github, google and entra: where their API is. For github one that ends with /api/v1 is that of Gitea."`
+	Scopes           textOrList  `key:"scopes" desc:"Scopes to ask for. Default: openid, email, profile; other types know theirs."`
+	DiscoveryURL     text        `key:"discovery_url" desc:"Where the discovery document is, when that is not below the issuer."`
 	Discovery        flag        `key:"discovery" desc:"false: nothing is discovered, and auth_url, token_url and jwks_url are required."`
 	AuthURL          text        `key:"auth_url" desc:"Authorization endpoint, instead of the discovered one."`
 	TokenURL         text        `key:"token_url" desc:"Token endpoint, instead of the discovered one."`

@@ -92,7 +92,7 @@ func TestContractFile(t *testing.T) {
 	}, cfg.Tokens)
 	diff(t, "headers", []config.Header{{Name: "X-Team", Source: "claims.team"}, {Name: "X-Webauth-User", Source: "email"}}, cfg.Headers)
 	diff(t, "provider", config.Provider{
-		Name: "keycloak", Label: "Company login", Line: 2, IssuerURL: "https://id.example.com/realms/main", ClientID: "doorward", ClientSecret: secret.Secret("hush"),
+		Name: "keycloak", Type: "oidc", Label: "Company login", Line: 2, IssuerURL: "https://id.example.com/realms/main", ClientID: "doorward", ClientSecret: secret.Secret("hush"),
 		Scopes: []string{"openid", "email", "profile"}, Discovery: true, UserClaim: "sub", EmailClaim: "email", GroupsClaims: []string{"groups"},
 	}, cfg.Providers[0])
 }
@@ -173,7 +173,7 @@ providers:
     untyped_logout_tokens: true
 `, inFile)
 	diff(t, "provider", config.Provider{
-		Name: "kc", Line: 4, IssuerURL: "https://id.test", ClientID: "x", ClientSecret: "hush", Scopes: []string{"openid", "groups"},
+		Name: "kc", Type: "oidc", Line: 4, IssuerURL: "https://id.test", ClientID: "x", ClientSecret: "hush", Scopes: []string{"openid", "groups"},
 		AuthURL: "https://id.test/a", TokenURL: "https://id.test/t", JWKSURL: "https://id.test/j", UserinfoURL: "https://id.test/u", EndSessionURL: "https://id.test/e",
 		UserClaim: "uid", EmailClaim: "mail", GroupsClaims: []string{"groups", "realm_access.roles"}, AuthParams: map[string]string{"kc_idp_hint": "google"},
 		InsecureSkipTLSVerify: true, InsecureAllowUnverifiedEmail: true, UntypedLogoutTokens: true,
@@ -181,6 +181,47 @@ providers:
 	if got := len(cfg.Insecure()); got != 2 {
 		t.Errorf("CFG-2: %d insecure options", got)
 	}
+}
+
+// Each type of provider knows what it can know, and the rest is as configured.
+func TestProvidersOfOtherTypes(t *testing.T) {
+	key := write(t, "key", "-----BEGIN PRIVATE KEY-----\n")
+	account := write(t, "account", `{"type":"service_account"}`)
+	token := write(t, "token", "a.b.c\n")
+	cfg := goodFile(t, `
+rules: [{allow: any}]
+providers:
+  - {name: hub, type: github, client_id: x, client_secret: hush}
+  - {name: tea, type: github, issuer_url: 'https://git.test', api_url: 'https://git.test/api/v1', client_id: x, client_auth: none, scopes: ['read:user']}
+  - {name: google, type: google, client_id: x, hosted_domains: [Example.COM], groups_from: directory, service_account_file: `+account+`, service_account_subject: admin@example.com}
+  - {name: entra, type: entra, client_id: x, tenants: [11111111-AAAA-4aaa-8aaa-111111111111], client_token_file: `+token+`, pushed_requests: false}
+  - {name: keyed, issuer_url: 'https://id.test', discovery_url: 'http://id:8080/x', client_id: x, client_key_file: `+key+`, client_key_id: k1, client_assertion_audience: 'https://id.test/token'}
+`, inFile)
+	common := config.Provider{ClientID: "x", Discovery: true, UserClaim: "sub", EmailClaim: "email", GroupsClaims: []string{"groups"}}
+	provider := func(line int, change func(*config.Provider)) config.Provider {
+		p := common
+		p.Line = line
+		change(&p)
+		return p
+	}
+	diff(t, "providers", []config.Provider{
+		provider(4, func(p *config.Provider) { p.Name, p.Type, p.ClientSecret = "hub", "github", "hush" }),
+		provider(5, func(p *config.Provider) {
+			p.Name, p.Type, p.IssuerURL, p.APIURL, p.ClientAuth, p.Scopes = "tea", "github", "https://git.test", "https://git.test/api/v1", "none", []string{"read:user"}
+		}),
+		provider(6, func(p *config.Provider) {
+			p.Name, p.Type, p.HostedDomains, p.GroupsFrom = "google", "google", []string{"example.com"}, "directory"
+			p.ServiceAccountFile, p.ServiceAccountSubject = account, "admin@example.com"
+		}),
+		provider(7, func(p *config.Provider) {
+			p.Name, p.Type, p.Tenants, p.ClientAuth, p.ClientTokenFile = "entra", "entra", []string{"11111111-AAAA-4aaa-8aaa-111111111111"}, "federated_token", token
+			p.NoPushedRequests = true
+		}),
+		provider(8, func(p *config.Provider) {
+			p.Name, p.Type, p.IssuerURL, p.DiscoveryURL, p.Scopes = "keyed", "oidc", "https://id.test", "http://id:8080/x", []string{"openid", "email", "profile"}
+			p.ClientAuth, p.ClientKeyFile, p.ClientKeyID, p.ClientAudience = "private_key_jwt", key, "k1", "https://id.test/token"
+		}),
+	}, cfg.Providers)
 }
 
 // Where the file has no rules that are enforced, DOORWARD_ALLOW* goes on.

@@ -104,6 +104,8 @@ func TestMistakes(t *testing.T) {
 		{"CFG-1 days", env{"SESSION_LIFETIME": "7d"}, "SESSION_LIFETIME: is not a duration; write for example 90s, 30m or 168h"},
 		{"CFG-1 negative lifetime", env{"SESSION_LIFETIME": "-1h"}, "SESSION_LIFETIME: is too short"},
 		{"CFG-1 no lifetime", env{"SESSION_LIFETIME": "0s"}, "SESSION_LIFETIME: is too short"},
+		{"CFG-1 recheck of every page", env{"SESSION_RECHECK": "59s"}, "SESSION_RECHECK: is too short"},
+		{"CFG-1 recheck that is no time", env{"SESSION_RECHECK": "often"}, "SESSION_RECHECK: "},
 		{"CFG-1 negative idle timeout", env{"SESSION_IDLE_TIMEOUT": "-1s"}, "SESSION_IDLE_TIMEOUT: is too short"},
 		{"CFG-1 negative delay", env{"SHUTDOWN_DELAY": "-1s"}, "SHUTDOWN_DELAY: is too short"},
 		{"CFG-1 unknown store", env{"SESSION_STORE": "memory"}, "SESSION_STORE: has to be cookie or redis"},

@@ -10,19 +10,40 @@ import (
 	"github.com/doorward/doorward/internal/secret"
 )
 
-// Provider is an OpenID provider.
+// Provider is where people sign in.
 type Provider struct {
 	Name         string // as it is in addresses and sessions
+	Type         string // "oidc", "github", "google" or "entra"
 	Label        string // as it is shown to people; "" when none is configured
 	Line         int    // in the configuration file; 0 when it comes from the environment
-	IssuerURL    string // byte for byte as configured
+	IssuerURL    string // byte for byte as configured; "" where the type knows it
 	ClientID     string
-	ClientSecret secret.Secret // empty for a public client
-	Scopes       []string
+	ClientSecret secret.Secret // empty for a client that has none
+	Scopes       []string      // empty where the type knows them
+
+	// ClientAuth is how the client proves itself, "" when the provider's metadata
+	// decide. The files that it needs were readable when it was checked.
+	ClientAuth      string
+	ClientKeyFile   string
+	ClientKeyID     string
+	ClientCertFile  string
+	ClientTokenFile string
+	ClientAudience  string
+
+	NoPushedRequests bool
+
+	// For some types only, as the keys of the file say.
+	Tenants               []string
+	HostedDomains         []string // lower case
+	GroupsFrom            string
+	ServiceAccountFile    string
+	ServiceAccountSubject string
+	APIURL                string
 
 	// Discovery is false when nothing is to be discovered; then the first three
 	// addresses are set. Each address that is set goes before a discovered one.
 	Discovery     bool
+	DiscoveryURL  string // "" for the place below the issuer
 	AuthURL       string
 	TokenURL      string
 	JWKSURL       string
@@ -48,6 +69,7 @@ func (r *reader) provider(s *oidcSpec) Provider {
 	secretText, _ := r.secretText("DOORWARD_OIDC_CLIENT_SECRET", s.ClientSecret, s.ClientSecretFile)
 	p := Provider{
 		Name:                         "oidc",
+		Type:                         "oidc",
 		IssuerURL:                    r.issuer(s.IssuerURL),
 		ClientID:                     r.plain("DOORWARD_OIDC_CLIENT_ID", s.ClientID),
 		ClientSecret:                 secret.Secret(secretText),

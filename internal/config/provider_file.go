@@ -24,23 +24,17 @@ func (d *document) providers(s *fileSpec) []Provider {
 }
 
 func (d *document) provider(spec *providerSpec) Provider {
-	switch spec.Type.value {
-	case "", "oidc":
-	case "github", "google", "entra":
-		d.mistake(spec.Type.place, "is not there yet; write oidc and its issuer")
-	default:
-		d.mistake(spec.Type.place, "has to be oidc")
-	}
 	p := Provider{
 		Name:         cmp.Or(d.checked(spec.Name, providerNameProblem), "oidc"),
+		Type:         d.providerType(spec.Type),
 		Label:        spec.Label.value,
 		Line:         spec.line,
 		IssuerURL:    d.checked(spec.IssuerURL, issuerProblem),
 		ClientID:     d.checked(spec.ClientID, plainProblem),
 		ClientSecret: d.secret(spec.ClientSecret, spec.ClientSecretFile),
-		Scopes:       d.scopes(spec.Scopes),
 
 		Discovery:     spec.Discovery.value || !spec.Discovery.given(),
+		DiscoveryURL:  d.checked(spec.DiscoveryURL, endpointProblem),
 		AuthURL:       d.checked(spec.AuthURL, endpointProblem),
 		TokenURL:      d.checked(spec.TokenURL, endpointProblem),
 		JWKSURL:       d.checked(spec.JWKSURL, endpointProblem),
@@ -54,13 +48,25 @@ func (d *document) provider(spec *providerSpec) Provider {
 		AuthParams: d.authParams(spec.AuthParams),
 		CAFile:     d.checked(spec.CAFile, caProblem),
 
+		NoPushedRequests:             spec.PushedRequests.given() && !spec.PushedRequests.value,
 		InsecureSkipTLSVerify:        spec.InsecureSkipTLS.value,
 		UntypedLogoutTokens:          spec.UntypedLogout.value,
 		InsecureAllowUnverifiedEmail: spec.InsecureEmail.value,
 	}
+	p.Scopes = d.scopes(spec.Scopes, p.Type)
+	d.ofType(spec, &p)
+	d.clientAuth(spec, &p)
 	d.short(spec.Label)
 	d.complete(spec, p)
 	return p
+}
+
+func (d *document) providerType(t text) string {
+	if t.value != "" && !slices.Contains([]string{"oidc", "github", "google", "entra"}, t.value) {
+		d.mistake(t.place, "has to be oidc, github, google or entra; most providers are oidc")
+		return "oidc"
+	}
+	return cmp.Or(t.value, "oidc")
 }
 
 // complete wants the keys without which no login can be made.
@@ -68,15 +74,17 @@ func (d *document) complete(s *providerSpec, p Provider) {
 	if !s.given() {
 		return
 	}
+	undiscovered := !p.Discovery && p.Type != "github"
 	for _, needed := range []struct {
 		key, why string
 		missing  bool
 	}{
-		{"issuer_url", "", !s.IssuerURL.given()},
+		{"issuer_url", "", p.Type == "oidc" && !s.IssuerURL.given()},
 		{"client_id", "", !s.ClientID.given()},
-		{"auth_url", ", and discovery is false", !p.Discovery && !s.AuthURL.given()},
-		{"token_url", ", and discovery is false", !p.Discovery && !s.TokenURL.given()},
-		{"jwks_url", ", and discovery is false", !p.Discovery && !s.JWKSURL.given()},
+		{"tenants", "; write the ids of those whose users may sign in", p.Type == "entra" && !s.Tenants.given()},
+		{"auth_url", ", and discovery is false", undiscovered && !s.AuthURL.given()},
+		{"token_url", ", and discovery is false", undiscovered && !s.TokenURL.given()},
+		{"jwks_url", ", and discovery is false", undiscovered && !s.JWKSURL.given()},
 	} {
 		if needed.missing {
 			d.note(s.place, "lacks `%s`%s", needed.key, needed.why)
@@ -116,7 +124,11 @@ func (d *document) secret(direct, file text) secret.Secret {
 	return secret.Secret(direct.value)
 }
 
-func (d *document) scopes(s textOrList) []string {
+// scopes are nil where the type of provider knows its own.
+func (d *document) scopes(s textOrList, kind string) []string {
+	if !s.given() && kind != "oidc" {
+		return nil
+	}
 	if !s.given() {
 		return []string{"openid", "email", "profile"}
 	}
@@ -126,7 +138,7 @@ func (d *document) scopes(s textOrList) []string {
 		}
 		return ""
 	})
-	if len(scopes) > 0 && !slices.Contains(scopes, "openid") {
+	if kind != "github" && len(scopes) > 0 && !slices.Contains(scopes, "openid") {
 		d.mistake(s.place, "lacks openid, without which there is no OpenID Connect login; add it")
 	}
 	return scopes

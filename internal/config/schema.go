@@ -40,9 +40,19 @@ func (*table[T]) schema() schema {
 }
 
 func (s *fileSpec) schema() schema      { return fieldsSchema(s) }
-func (s *providerSpec) schema() schema  { return fieldsSchema(s, "issuer_url", "client_id") }
 func (s *corsSpec) schema() schema      { return fieldsSchema(s, "origins") }
 func (s *conditionSpec) schema() schema { return fieldsSchema(s) }
+
+func (s *providerSpec) schema() schema {
+	provider := fieldsSchema(s, "client_id")
+	of := func(types ...string) schema {
+		return schema{"properties": schema{"type": schema{"enum": types}}, "required": []string{"type"}}
+	}
+	entra := of("entra")
+	entra["required"] = []string{"type", "tenants"}
+	provider["anyOf"] = []schema{of("github", "google"), entra, required("issuer_url")}
+	return provider
+}
 
 func (s *ruleSpec) schema() schema {
 	rule := fieldsSchema(s)

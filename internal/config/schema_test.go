@@ -69,6 +69,8 @@ func against(t *testing.T, schema *jsonschema.Schema, content string) error {
 func TestSchemaAccepts(t *testing.T) {
 	schema := compiled(t)
 	files := map[string]string{"the contract's example": contract(t), "the shipped example": example(t)}
+	files["providers of every type"] = "providers: [{name: a, type: github, client_id: x}, {name: b, type: google, client_id: x}, " +
+		"{name: c, type: entra, client_id: x, tenants: [11111111-aaaa-4aaa-8aaa-111111111111]}, {name: d, issuer_url: 'https://id.test', client_id: x}]"
 	for _, tt := range goodFiles {
 		files[tt.name] = tt.content
 	}
@@ -100,6 +102,8 @@ func TestSchemaRefuses(t *testing.T) {
 		{"token without audiences", "tokens: [{issuer_url: 'https://id.test'}]"},
 		{"token of two kinds", "tokens: [{issuer_url: 'https://id.test', audiences: [x], keys_file: /k}]"},
 		{"unknown type of provider", "providers: [{type: saml, issuer_url: 'https://id.test', client_id: x}]"},
+		{"provider without an issuer", "providers: [{type: oidc, client_id: x}]"},
+		{"Entra without tenants", "providers: [{type: entra, client_id: x}]"},
 		{"provider without a client", "providers: [{issuer_url: 'https://id.test'}]"},
 		{"cors without origins", "rules: [{allow: any, cors: {}}]"},
 	} {

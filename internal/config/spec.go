@@ -26,6 +26,7 @@ type spec struct {
 	SignInPage         string `split_words:"true" default:"false" desc:"show the sign-in page even when there is one provider"`
 	SessionLifetime    string `split_words:"true" default:"168h" desc:"a session ends after this time, used or not"`
 	SessionIdleTimeout string `split_words:"true" default:"off" desc:"a session ends when it was not used for this time"`
+	SessionRecheck     string `split_words:"true" default:"off" desc:"how old groups and other claims may be, at least 1m; older ones are asked for again at the provider"`
 	SessionStore       string `split_words:"true" default:"cookie" desc:"where sessions are kept: cookie or redis"`
 	SessionOutageGrace string `split_words:"true" default:"60s" desc:"how long sessions that are known go on while Redis is away"`
 	RedisURL           string `split_words:"true" desc:"redis://, rediss://, redis+sentinel://, redis+cluster:// or unix://; with the cookie store it shares sign-outs among replicas"`

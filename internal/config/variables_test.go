@@ -29,6 +29,7 @@ func TestWarnings(t *testing.T) {
 		{"HDR-2 everybody is a proxy", env{"TRUSTED_PROXIES": "10.0.0.0/8,0.0.0.0/0,::/0"}, []string{"DOORWARD_TRUSTED_PROXIES: entry 2 is every address", "DOORWARD_TRUSTED_PROXIES: entry 3 is every address"}},
 		{"wildcard without a prefix", env{"PUBLIC_URL": "https://*.example.com"}, []string{"DOORWARD_PATH_PREFIX: is not set, so that /start"}},
 		{"wildcard with a prefix", env{"PUBLIC_URL": "https://*.example.com", "PATH_PREFIX": "/oauth2"}, nil},
+		{"recheck beyond the lifetime", env{"SESSION_RECHECK": "168h"}, []string{"DOORWARD_SESSION_RECHECK: is not shorter than"}},
 		{"idle timeout beyond the lifetime", env{"SESSION_IDLE_TIMEOUT": "200h"}, []string{"DOORWARD_SESSION_IDLE_TIMEOUT: is longer than"}},
 		{"force scheme against the public URL", env{"FORCE_SCHEME": "http"}, []string{"DOORWARD_FORCE_SCHEME: is not the scheme of DOORWARD_PUBLIC_URL"}},
 		{"client secret with a newline", env{"OIDC_CLIENT_SECRET": "x\n"}, []string{"DOORWARD_OIDC_CLIENT_SECRET: begins or ends with white space"}},
@@ -62,7 +63,7 @@ func TestLowerCaseNameIsUnknown(t *testing.T) {
 // Every name of the contract is known, none twice, and each says what it is.
 func TestVariables(t *testing.T) {
 	const contract = `LISTEN ADMIN_LISTEN GRPC_LISTEN GRPC_TLS_CERT_FILE GRPC_TLS_KEY_FILE GRPC_CLIENT_CA_FILE PUBLIC_URL PATH_PREFIX COOKIE_DOMAINS COOKIE_SECRET COOKIE_SECRET_FILE COOKIE_NAME COOKIE_PERSIST
-		SIGN_IN_PAGE COOKIE_INSECURE SESSION_LIFETIME SESSION_IDLE_TIMEOUT SESSION_STORE SESSION_OUTAGE_GRACE REDIS_URL REDIS_URL_FILE
+		SIGN_IN_PAGE COOKIE_INSECURE SESSION_LIFETIME SESSION_IDLE_TIMEOUT SESSION_RECHECK SESSION_STORE SESSION_OUTAGE_GRACE REDIS_URL REDIS_URL_FILE
 		OIDC_ISSUER_URL OIDC_CLIENT_ID OIDC_CLIENT_SECRET OIDC_CLIENT_SECRET_FILE OIDC_SCOPES OIDC_DISCOVERY
 		OIDC_AUTH_URL OIDC_TOKEN_URL OIDC_JWKS_URL OIDC_USERINFO_URL OIDC_END_SESSION_URL OIDC_USER_CLAIM OIDC_EMAIL_CLAIM OIDC_GROUPS_CLAIM
 		OIDC_AUTH_PARAMS OIDC_CA_FILE OIDC_UNTYPED_LOGOUT_TOKENS OIDC_INSECURE_SKIP_TLS_VERIFY OIDC_INSECURE_ALLOW_UNVERIFIED_EMAIL

@@ -16,10 +16,11 @@ import (
 	"github.com/doorward/doorward/internal/telemetry"
 )
 
-// Gate holds what a decision depends on. Set every field before the first Check,
+// Gate holds what a decision depends on. Set the fields before the first Check,
 // and the rules with Govern.
 type Gate struct {
 	Sessions  session.Store
+	Renewals  *Renewals // nil: sessions stay as they are
 	Sites     auth.Sites
 	StartPath string // where a login begins, below each public URL
 	Log       *slog.Logger
@@ -82,6 +83,9 @@ func (g *Gate) whoAsks(ctx context.Context, req auth.Request, rule policy.Govern
 		}
 	}
 	s, err := g.Sessions.Load(ctx, req)
+	if err == nil {
+		s, err = g.Renewals.Fresh(ctx, s)
+	}
 	if s.User.Nobody() {
 		return asker{identity: rules.Nobody}, err
 	}

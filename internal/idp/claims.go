@@ -24,12 +24,7 @@ const maxDepth = 32 // of arrays and objects within each other
 // in one object at any depth, so that nobody who reads the same bytes can read
 // another value (TOK-4). The error repeats no value.
 func parseClaims(data []byte) (claims, error) {
-	if !utf8.Valid(data) {
-		return nil, errors.New("the object is not UTF-8")
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	value, err := readValue(dec, 0)
+	value, err := parseJSON(data)
 	if err != nil {
 		return nil, err
 	}
@@ -37,10 +32,24 @@ func parseClaims(data []byte) (claims, error) {
 	if !ok {
 		return nil, errors.New("not a JSON object")
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the object")
-	}
 	return object, nil
+}
+
+// parseJSON reads exactly one JSON value, as carefully.
+func parseJSON(data []byte) (any, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("not UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	value, err := readValue(dec, 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the value")
+	}
+	return value, nil
 }
 
 func readValue(dec *json.Decoder, depth int) (any, error) {

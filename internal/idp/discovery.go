@@ -85,6 +85,9 @@ func (p *Provider) warm(ctx context.Context) error {
 			return a.err
 		}
 	}
+	if !p.kind.openID() {
+		return nil
+	}
 	return p.keys.renew(ctx, 0, false)
 }
 

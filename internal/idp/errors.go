@@ -84,6 +84,8 @@ const (
 	ReasonEvents        = "events"            // events does not say that this is a logout token
 	ReasonTokenID       = "token_id"          // jti
 	ReasonReplayed      = "replayed"          // a token that counts once came again
+	ReasonTenant        = "tenant"            // of an Entra tenant that is not configured
+	ReasonHostedDomain  = "hosted_domain"     // of a Google domain that is not configured
 	ReasonInactive      = "inactive"          // the introspection endpoint does not vouch for the token
 )
 
@@ -104,6 +106,8 @@ func publicWords(reason string) string {
 		return "This answer of the sign-in service does not belong to the sign-in that was begun here."
 	case ReasonExpired, ReasonNotYetValid, ReasonIssuedAt:
 		return "The sign-in service's answer is not valid at this time. The clocks may differ."
+	case ReasonTenant, ReasonHostedDomain:
+		return "This account does not belong to the organisation whose people may sign in here."
 	case ReasonUserClaim:
 		return "This account lacks the attribute that names its user here."
 	default:

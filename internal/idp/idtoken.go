@@ -65,7 +65,8 @@ func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw string
 		return idToken{}, invalid(ReasonClaims, "the ID token: %w", err)
 	}
 	for _, check := range []func(claims) error{
-		p.checkIssuer, p.checkAudience, p.checkTimes, checkSubject, want.checkOrigin,
+		p.checkIssuer, p.checkAudience, p.checkTimes, checkSubject,
+		func(c claims) error { return want.checkOrigin(p, c) },
 		func(c claims) error { return want.checkAccessHash(c, head.alg) },
 		func(c claims) error { return p.kind.vouch(p, c) },
 	} {
@@ -76,7 +77,11 @@ func (p *Provider) verifyIDToken(ctx context.Context, meta *metadata, raw string
 	if err := p.secondOpinion(ctx, raw, c, head.alg); err != nil {
 		return idToken{}, err
 	}
-	return readIDToken(c)
+	id, err := readIDToken(c)
+	if err == nil {
+		id.subject, err = p.kind.subject(p, c)
+	}
+	return id, err
 }
 
 // secondOpinion lets go-oidc judge the same token. It catches nothing unless one
@@ -173,9 +178,9 @@ func checkSubject(c claims) error {
 }
 
 // checkOrigin makes sure that the token belongs to the login.
-func (w expected) checkOrigin(c claims) error {
+func (w expected) checkOrigin(p *Provider, c claims) error {
 	if w.refreshOf != "" {
-		if subject, err := c.text("sub"); err != nil || subject != w.refreshOf {
+		if subject, err := p.kind.subject(p, c); err != nil || subject != w.refreshOf {
 			return invalid(ReasonSubject, "the refreshed ID token is not of the subject of the login")
 		}
 		return nil

@@ -29,6 +29,13 @@ type kind interface {
 	// issuer is the issuer that an ID token with these claims has to name.
 	issuer(p *Provider, c claims) (string, error)
 
+	// answersAs reports whether iss of a callback (RFC 9207) is the provider's.
+	answersAs(p *Provider, issuer string) bool
+
+	// subject is the user's key among those of the provider: sub of the ID token,
+	// unless that is not a key across all of its tenants.
+	subject(p *Provider, c claims) (string, error)
+
 	// vouch makes the checks of an ID token that are this kind's own.
 	vouch(p *Provider, c claims) error
 
@@ -64,6 +71,12 @@ func kindOf(name string) (kind, error) {
 	switch name {
 	case "", "oidc":
 		return general{}, nil
+	case "github":
+		return &github{}, nil
+	case "google":
+		return &google{}, nil
+	case "entra":
+		return &entra{}, nil
 	}
 	return general{}, fmt.Errorf("there are no providers of the type %q", name)
 }
@@ -82,6 +95,10 @@ func (general) announced(p *Provider) string { return p.conf.IssuerURL }
 
 func (general) issuer(p *Provider, _ claims) (string, error) { return p.conf.IssuerURL, nil }
 
+func (general) answersAs(p *Provider, issuer string) bool { return issuer == p.conf.IssuerURL }
+
+func (general) subject(_ *Provider, c claims) (string, error) { return c.text("sub") }
+
 func (general) vouch(*Provider, claims) error { return nil }
 
 // audience is the issuer and nothing else: an assertion for the address of an
@@ -95,17 +112,8 @@ func (general) authParams(*Provider) map[string]string { return nil }
 // the access token, into which Keycloak puts roles that it keeps out of the others.
 func (general) gather(ctx context.Context, p *Provider, meta *metadata, id idToken, access secret.Secret) (knowledge, error) {
 	found := knowledge{subject: id.subject, sources: []claims{id.claims}}
-	if meta.userinfoURL != "" && p.lacks(found.sources) {
-		info, err := p.userinfo(ctx, meta, id, access)
-		switch {
-		case errors.Is(err, errUserinfoRefused):
-			p.log.Warn("the userinfo endpoint refused, and claims are missing", "cause", err, "subject", id.subject)
-			found.refused = true
-		case err != nil:
-			return knowledge{}, err
-		default:
-			found.sources = append(found.sources, info)
-		}
+	if err := p.askUserinfo(ctx, meta, id, access, &found); err != nil {
+		return knowledge{}, err
 	}
 	if p.lacks(found.sources) {
 		if c := p.accessClaims(ctx, id, access); c != nil {
@@ -113,4 +121,30 @@ func (general) gather(ctx context.Context, p *Provider, meta *metadata, id idTok
 		}
 	}
 	return found, nil
+}
+
+// askUserinfo adds what userinfo says to what was found, when that leaves
+// something open and there is such an endpoint.
+func (p *Provider) askUserinfo(ctx context.Context, meta *metadata, id idToken, access secret.Secret, found *knowledge) error {
+	if meta.userinfoURL == "" || !p.lacks(found.sources) {
+		return nil
+	}
+	info, err := p.userinfo(ctx, meta, id, access)
+	switch {
+	case errors.Is(err, errUserinfoRefused):
+		p.log.Warn("the userinfo endpoint refused, and claims are missing", "cause", err, "subject", id.subject)
+		found.refused = true
+	case err != nil:
+		return err
+	default:
+		found.sources = append(found.sources, info)
+	}
+	return nil
+}
+
+// gather is the kind's, within bounds of time.
+func (p *Provider) gather(ctx context.Context, meta *metadata, id idToken, access secret.Secret) (knowledge, error) {
+	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
+	defer cancel()
+	return p.kind.gather(ctx, p, meta, id, access)
 }

@@ -146,7 +146,7 @@ func (p *Provider) checkCallback(meta *metadata, cb Callback) error {
 	switch {
 	case cb.Issuer == "" && meta.requireIss:
 		return invalid(ReasonMixUp, "the callback lacks iss, which the provider announces")
-	case cb.Issuer != "" && cb.Issuer != p.conf.IssuerURL:
+	case cb.Issuer != "" && !p.kind.answersAs(p, cb.Issuer):
 		return invalid(ReasonMixUp, "the callback is of the issuer %q", cut(cb.Issuer))
 	case cb.Error != "":
 		return &RejectedError{Code: errorCode(cb.Error), Endpoint: "authorization"}

@@ -30,7 +30,7 @@ import (
 type Config struct {
 	Name, Label string
 
-	// Type is the kind of provider: oidc (also for "").
+	// Type is the kind of provider: oidc (also for ""), github, google or entra.
 	Type string
 
 	// IssuerURL is the issuer byte for byte: what discovery and each token must
@@ -66,6 +66,27 @@ type Config struct {
 	// DiscoveryURL is where the discovery document is, when that is not below the
 	// issuer: the issuer is then still what the document must name.
 	DiscoveryURL string
+
+	// APIURL is where the API of a company is. Empty: where GitHub has it for the
+	// server of IssuerURL, and where Google and Microsoft have theirs. For a GitHub,
+	// one that ends with /api/v1 is Gitea's.
+	APIURL string
+
+	// HostedDomains are those of which a Google account must be; empty: any account.
+	HostedDomains []string
+
+	// GroupsFrom says where a Google user's groups are: GoogleDirectory,
+	// GoogleIdentity or GoogleIdentityDirect, and "" for nowhere, so that they are
+	// unknown. ServiceAccountFile is the key with which that is asked, and
+	// ServiceAccountSubject the administrator in whose name; Cloud Identity can be
+	// asked without, as the user.
+	GroupsFrom            string
+	ServiceAccountFile    string
+	ServiceAccountSubject string
+
+	// Tenants are the ids of those of Entra whose users may sign in, at least one.
+	// IssuerURL is then the address of the cloud alone, and empty for the public one.
+	Tenants []string
 
 	// NoPushedRequests sends authorization requests through the browser also where
 	// the provider takes them itself (RFC 9126).
@@ -140,19 +161,39 @@ func New(cfg Config) (*Provider, error) {
 	return p, nil
 }
 
+// IssuerOf is what Issuer will be for a provider of this configuration.
+func IssuerOf(cfg Config) string {
+	kind, err := kindOf(cfg.Type)
+	if err != nil {
+		return cfg.IssuerURL
+	}
+	kind.prepare(&cfg)
+	return cfg.IssuerURL
+}
+
 // Name is the configured name, which is part of addresses and sessions.
 func (p *Provider) Name() string { return p.conf.Name }
 
 // Label is what people read on a button.
 func (p *Provider) Label() string { return p.conf.Label }
 
-// Issuer is the configured issuer.
+// Issuer is what the users of this provider carry as theirs, the same for as long
+// as the configuration is. For OpenID providers it is the configured issuer.
 func (p *Provider) Issuer() string { return p.conf.IssuerURL }
 
 // Keys are the provider's signing keys, for tokens that reach the server by
 // other ways than a login. They implement oidc.KeySet, and their address is
-// discovered when it is needed.
-func (p *Provider) Keys() *Keys { return p.keys }
+// discovered when it is needed. A kind of provider that signs nothing has none: nil.
+func (p *Provider) Keys() *Keys {
+	if !p.kind.openID() {
+		return nil
+	}
+	return p.keys
+}
+
+// Issues reports whether a token or a message that names this issuer can be of
+// this provider. It is Issuer, except for providers with several tenants.
+func (p *Provider) Issues(issuer string) bool { return p.kind.answersAs(p, issuer) }
 
 func (c Config) withDefaults() Config {
 	c.Scopes = slices.Clone(c.Scopes)

@@ -83,7 +83,7 @@ func (p *Provider) ends(id idToken) time.Time {
 // userAgain is the user at a refresh. Stale says that some of it is as before,
 // because the provider did not say it this time.
 func (p *Provider) userAgain(ctx context.Context, meta *metadata, id idToken, access secret.Secret, previous auth.User) (user auth.User, stale bool, err error) {
-	known, err := p.kind.gather(ctx, p, meta, id, access)
+	known, err := p.gather(ctx, meta, id, access)
 	if err != nil {
 		return auth.User{}, false, err
 	}

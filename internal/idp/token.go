@@ -147,6 +147,11 @@ func (r reply) members(endpoint, part string) (claims, error) {
 // of RFC 6749 4.1.2.1 without the space, and a bounded length.
 func errorCode(code string) string {
 	unfit := func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
+	if usual, own := map[string]string{ // GitHub's own words
+		"bad_verification_code": "invalid_grant", "bad_refresh_token": "invalid_grant", "incorrect_client_credentials": "invalid_client",
+	}[code]; own {
+		return usual
+	}
 	if len(code) > 64 || strings.ContainsFunc(code, unfit) {
 		return "unreadable"
 	}

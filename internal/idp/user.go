@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -14,6 +15,8 @@ import (
 const (
 	maxName  = 1024 // bytes of a user claim, a name or a group
 	maxEmail = 254  // bytes of an address (RFC 5321 4.5.3.1)
+
+	gatherTimeout = 20 * time.Second // for all that is asked about one user
 )
 
 // user makes the user out of what a login or a refresh brought: a verified ID
@@ -21,7 +24,7 @@ const (
 // the provider may be asked for more. At a refresh without an ID token, id holds
 // the subject that the session has. The error is as that of Login.
 func (p *Provider) user(ctx context.Context, meta *metadata, id idToken, access secret.Secret) (auth.User, error) {
-	known, err := p.kind.gather(ctx, p, meta, id, access)
+	known, err := p.gather(ctx, meta, id, access)
 	if err != nil {
 		return auth.User{}, err
 	}

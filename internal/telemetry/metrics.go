@@ -15,6 +15,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	checks   *prometheus.CounterVec
 	logins   *prometheus.CounterVec
+	refresh  *prometheus.CounterVec
 	signOuts *prometheus.CounterVec
 	refusals *prometheus.CounterVec
 	revoked  *prometheus.CounterVec
@@ -54,6 +55,10 @@ func NewMetrics(version string) *Metrics {
 			Help: "1 for each option in force that weakens security.",
 		}, []string{"option"}),
 	}
+	m.refresh = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "doorward_refreshes_total",
+		Help: "Times a provider was asked to refresh a session, by provider and result.",
+	}, []string{"provider", "result"})
 	m.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "doorward_config_reloads_total",
 		Help: "Times the configuration file was read again, by result.",
@@ -68,7 +73,7 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.checks, m.logins, m.signOuts, m.refusals, m.revoked, m.insecure, m.reloads, m.stale, build,
+	m.registry.MustRegister(m.checks, m.logins, m.refresh, m.signOuts, m.refusals, m.revoked, m.insecure, m.reloads, m.stale, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -98,6 +103,11 @@ func (m *Metrics) Revocation(provider, result string) {
 
 // LogoutRefused counts one logout in the name of a provider that failed a check.
 func (m *Metrics) LogoutRefused(kind, reason string) { m.refusals.WithLabelValues(kind, reason).Inc() }
+
+// Refresh counts one question to a provider about a session.
+func (m *Metrics) Refresh(provider, result string) {
+	m.refresh.WithLabelValues(provider, result).Inc()
+}
 
 // Insecure marks an option in force that weakens security.
 func (m *Metrics) Insecure(option string) { m.insecure.WithLabelValues(option).Set(1) }

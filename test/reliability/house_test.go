@@ -83,6 +83,20 @@ func newHouse(t *testing.T, file string, env map[string]string) *house {
 	return h
 }
 
+// replica lays out another Doorward with the same configuration.
+func (h *house) replica() *house {
+	h.t.Helper()
+	addresses, err := stack.FreeAddresses(0, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	other := *h
+	other.doorward = &stack.Doorward{
+		Binary: binary, Dir: h.t.TempDir(), Listen: addresses[0], AdminListen: addresses[1], Env: maps.Clone(h.doorward.Env),
+	}
+	return &other
+}
+
 func (h *house) write(name, text string) string {
 	h.t.Helper()
 	path := filepath.Join(h.doorward.Dir, name)
@@ -193,14 +207,30 @@ func (h *house) login() (cookie string, end answer, err error) {
 	return cookieOf(end), end, err
 }
 
-// signIn is login where anything else is a failure.
+// signIn logs somebody in.
 func (h *house) signIn() string {
 	h.t.Helper()
-	cookie, end, err := h.login()
-	if err != nil || end.status != http.StatusFound || cookie == "" {
-		h.t.Fatalf("the login ended with %d %v: %s", end.status, err, end.body)
-	}
+	cookie := ""
+	h.awaitStatus("a login", http.StatusFound, func() (end answer, err error) {
+		cookie, end, err = h.login()
+		return end, err
+	})
 	return cookie
+}
+
+// awaitStatus asks until the answer has a status. Only 503 is worth another try,
+// and 202 where a 401 is to come: a machine that is busy with other things may
+// keep Redis waiting for longer than a check does.
+func (h *house) awaitStatus(what string, status int, ask func() (answer, error)) {
+	h.t.Helper()
+	h.await(what, func() bool {
+		a, err := ask()
+		again := a.status == http.StatusServiceUnavailable || status == http.StatusUnauthorized && a.status == http.StatusAccepted
+		if err != nil || a.status != status && !again {
+			h.t.Fatalf("%s: %d %v\n%s", what, a.status, err, a.body)
+		}
+		return a.status == status
+	})
 }
 
 // cookieOf is the last cookie that an answer sets and does not take away, as a

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/doorward/doorward/internal/config"
+)
+
+var (
+	providerSnippet = regexp.MustCompile("(?s)```yaml\n(providers:.*?)```")
+	secretPath      = regexp.MustCompile(`/run/secrets/[a-z-]+`)
+)
+
+// TestREADMEProviders loads every snippet of README.md that has providers, and
+// makes those, so that neither a key nor a value in them can be out of date.
+func TestREADMEProviders(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	files := map[string]string{"google-account": serviceAccount(t), "azure-token": "a.b.c\n"}
+	seen := map[string]bool{}
+	for _, match := range providerSnippet.FindAllStringSubmatch(string(readme), -1) {
+		snippet := secretPath.ReplaceAllStringFunc(match[1], func(path string) string {
+			name := filepath.Base(path)
+			content, special := files[name]
+			if !special {
+				content = "hush"
+			}
+			return writeFile(t, filepath.Join(dir, name), content)
+		})
+		for name, value := range environment(writeFile(t, filepath.Join(dir, "doorward.yaml"), "rules: [{allow: any}]\n"+snippet)) {
+			t.Setenv(name, value)
+		}
+		t.Setenv("DOORWARD_OIDC_ISSUER_URL", "")
+		t.Setenv("DOORWARD_OIDC_CLIENT_ID", "")
+		cfg, warnings, err := config.Load()
+		if err != nil || len(warnings) > 0 {
+			t.Errorf("%s\n%v %v", match[1], warnings, err)
+			continue
+		}
+		providers, err := newProviders(cfg.Providers, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Errorf("%s\n%v", match[1], err)
+			continue
+		}
+		seen[cfg.Providers[0].Name] = true
+		if p := providers[0]; p.Issuer() == "" || issuers(cfg.Providers)[p.Name()] != p.Issuer() {
+			t.Errorf("%s: sessions are looked for with the issuer %q, and users carry %q", p.Name(), issuers(cfg.Providers)[p.Name()], p.Issuer())
+		}
+	}
+	for _, name := range []string{"keycloak", "dex", "google", "github", "gitea", "entra"} {
+		if !seen[name] {
+			t.Errorf("README.md has no snippet for %s", name)
+		}
+	}
+}
+
+func TestIssuersOfKinds(t *testing.T) {
+	const a, b = "11111111-aaaa-4aaa-8aaa-111111111111", "22222222-BBBB-4bbb-8bbb-222222222222"
+	all := []config.Provider{
+		{Name: "kc", Type: "oidc", IssuerURL: "https://id.test/realms/x", ClientID: "c", Discovery: true},
+		{Name: "slash", Type: "oidc", IssuerURL: "https://id.test/", ClientID: "c", Discovery: true},
+		{Name: "hub", Type: "github", ClientID: "c"},
+		{Name: "ghe", Type: "github", IssuerURL: "https://git.test/", ClientID: "c"},
+		{Name: "google", Type: "google", ClientID: "c", Discovery: true},
+		{Name: "one", Type: "entra", Tenants: []string{a}, ClientID: "c", Discovery: true},
+		{Name: "two", Type: "entra", Tenants: []string{a, b}, ClientID: "c", Discovery: true},
+	}
+	want := map[string]string{
+		"kc": "https://id.test/realms/x", "slash": "https://id.test/", "hub": "https://github.com", "ghe": "https://git.test",
+		"google": "https://accounts.google.com", "one": "https://login.microsoftonline.com/" + a + "/v2.0",
+		"two": "https://login.microsoftonline.com/organizations/v2.0",
+	}
+	providers, err := newProviders(all, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := []string{}
+	for _, p := range providers {
+		labels = append(labels, p.Label())
+		if got := issuers(all)[p.Name()]; got != want[p.Name()] || got != p.Issuer() {
+			t.Errorf("AUTHZ-1 %s: sessions of %q, users of %q, want %q", p.Name(), got, p.Issuer(), want[p.Name()])
+		}
+	}
+	if got := strings.Join(labels, " "); got != "id.test id.test GitHub git.test Google Microsoft Microsoft" {
+		t.Errorf("labels %s", got)
+	}
+}
+
+func writeFile(t *testing.T, path, content string) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// serviceAccount is a key file as Google gives them out.
+func serviceAccount(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(map[string]string{
+		"type": "service_account", "private_key_id": "1", "client_email": "doorward@p.iam.example.com", "token_uri": "https://oauth2.example.com/token",
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}

@@ -1,0 +1,146 @@
+package reliability
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/doorward/doorward/internal/redis/redistest"
+	"github.com/doorward/doorward/test/stack"
+)
+
+// twins are two replicas that keep their sessions in one Redis.
+func twins(t *testing.T, env map[string]string) (one, other *house) {
+	t.Helper()
+	server := redistest.Start(t)
+	one = newHouse(t, "", env)
+	one.doorward.Env["DOORWARD_SESSION_STORE"] = "redis"
+	one.doorward.Env["DOORWARD_REDIS_URL"] = "unix://" + server.Socket
+	other = one.replica()
+	return one.start("/readyz"), other.start("/readyz")
+}
+
+// TestEndsOnOtherReplicas is L19: what one replica ends the other one knows, although
+// it had the session at hand.
+func TestEndsOnOtherReplicas(t *testing.T) {
+	one, other := twins(t, nil)
+	for _, tt := range []struct {
+		name string
+		end  func(cookie string) (answer, error)
+		want int
+	}{
+		{"sign-out", func(cookie string) (answer, error) {
+			header := navigation(cookie)
+			header.Set("Sec-Fetch-Site", "same-origin")
+			return one.ask("/sign_out", header)
+		}, http.StatusFound},
+		{"back-channel logout", func(string) (answer, error) {
+			form := url.Values{"logout_token": {one.provider.LogoutToken("ES256", nil, map[string]any{"sid": nil, "jti": fmt.Sprint(time.Now().UnixNano())})}}
+			return one.post("/backchannel_logout", form)
+		}, http.StatusOK},
+	} {
+		var took []time.Duration
+		for range 100 {
+			cookie := one.signIn()
+			for _, h := range []*house{one, other} {
+				h.awaitStatus("a check", http.StatusAccepted, func() (answer, error) { return h.check(cookie) })
+			}
+			one.awaitStatus(tt.name, tt.want, func() (answer, error) { return tt.end(cookie) })
+			began := time.Now()
+			other.awaitStatus("L19: a check at the other replica", http.StatusUnauthorized, func() (answer, error) { return other.check(cookie) })
+			took = append(took, time.Since(began))
+		}
+		slices.Sort(took)
+		t.Logf("L19: %s is effective on the other replica after %v (median), %v (worst of %d; wanted: 1s)", tt.name, took[len(took)/2], took[len(took)-1], len(took))
+	}
+}
+
+// post sends a form as a provider does.
+func (h *house) post(path string, form url.Values) (answer, error) {
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, "http://"+h.doorward.Listen+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := h.client.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: res.StatusCode, header: res.Header}, res.Body.Close()
+}
+
+// TestRollingRestart is L11: two replicas behind nginx are replaced one after the
+// other, again and again, while checks go on. None of them fails.
+func TestRollingRestart(t *testing.T) {
+	one, other := twins(t, map[string]string{"DOORWARD_SHUTDOWN_DELAY": "1s"})
+	cookie := one.signIn()
+	front := frontOf(t, one, other)
+	through := func() (answer, error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+front.Listen+"/page", nil)
+		if err != nil {
+			return answer{}, err
+		}
+		req.Host, req.Header = "app.example.com", navigation(cookie)
+		began := time.Now()
+		res, err := one.client.Do(req)
+		if err != nil {
+			return answer{}, err
+		}
+		return answer{status: res.StatusCode, took: time.Since(began)}, res.Body.Close()
+	}
+	if a, err := through(); err != nil || a.status != http.StatusOK {
+		t.Fatalf("through nginx: %d, %v", a.status, err)
+	}
+	const rate = 2000
+	stop, began := steady(rate, through), time.Now()
+	for range 3 {
+		for _, h := range []*house{one, other} {
+			if err := h.doorward.Stop(); err != nil {
+				t.Error(err)
+			}
+			if code := h.doorward.Process().ExitCode(); code != 0 {
+				t.Errorf("L11: exit code %d", code)
+			}
+			h.start("/readyz")
+		}
+	}
+	result := stop()
+	t.Logf("L11: six restarts under %.0f requests/s: %v", float64(len(result.took))/time.Since(began).Seconds(), result)
+	if !result.only(http.StatusOK) {
+		t.Errorf("L11: %v\n%s", result, one.doorward.Process().Log())
+	}
+}
+
+// frontOf is nginx, as shipped, in front of both replicas and an app. Without
+// max_fails=0 nginx asks a replica that was away for ten seconds no more, and when
+// the other one is replaced within that time it has nobody to ask.
+func frontOf(t *testing.T, one, other *house) *stack.Front {
+	t.Helper()
+	addresses, err := stack.FreeAddresses(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := &stack.Front{
+		Gateway: stack.PlainNginx, Dir: t.TempDir(), Listen: addresses[0],
+		AppHost: "app.example.com", AuthHost: "auth.example.com", AuthURL: "http://auth.example.com",
+		App: addresses[1], Doorward: one.doorward.Listen,
+		Replace: [][2]string{{"server 127.0.0.1:4180;", "server " + one.doorward.Listen + " max_fails=0; server " + other.doorward.Listen + " max_fails=0;"}},
+	}
+	app := &stack.App{AuthURL: front.AuthURL, AppURL: "http://app.example.com"}
+	if err := app.Start(front.App); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = app.Stop() })
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	t.Cleanup(func() { _ = front.Stop() })
+	if err := front.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return front
+}
