@@ -29,6 +29,7 @@ func (d *document) ofType(s *providerSpec, p *Provider) {
 		{s.JWKSURL.place, "oidc google entra"},
 		{s.UserinfoURL.place, "oidc google"},
 		{s.PushedRequests.place, "oidc google entra"},
+		{s.UntypedLogout.place, "oidc google entra"},
 	} {
 		if key.given() && !strings.Contains(key.types, p.Type) {
 			d.mistake(key.place, "has no effect for a provider of the type %s; remove it", p.Type)

@@ -171,6 +171,26 @@ func TestEntraTwoTenantsWithOneSubject(t *testing.T) {
 	}
 }
 
+func TestEntraRefreshOfOneOfTwoTenants(t *testing.T) {
+	op, g := startOP(t), startGraph(t)
+	g.groups = []string{"sre"}
+	p := entraOf(t, op, g, []string{tenantA, tenantB})
+	entraUser(op, tenantA, map[string]any{"hasgroups": true, "groups": nil})
+	login, err := signIn(t, op, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.groups = []string{"sre", "new"}
+	again, err := p.Refresh(t.Context(), login.Tokens.Refresh, login.User)
+	if err != nil || again.Stale || again.User.Subject != tenantA+"/user-1" || strings.Join(again.User.Groups, " ") != "sre new" {
+		t.Errorf("AUTHZ-6: %+v, %v", again, err)
+	}
+	entraUser(op, tenantB, nil)
+	if _, err := p.Refresh(t.Context(), again.Tokens.Refresh, again.User); reason(err) != ReasonSubject {
+		t.Errorf("OIDC-8: the same subject of another tenant: %v", err)
+	}
+}
+
 func TestEntraDiscovery(t *testing.T) {
 	op, g := startOP(t), startGraph(t)
 	for issuer, want := range map[string]string{
