@@ -4,6 +4,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -43,12 +44,16 @@ type Config struct {
 	// of its own.
 	Connected func(ctx context.Context)
 
+	// Timeout is how long an answer is waited for; 0: 400 ms, so that whoever asks
+	// us hears within half a second that we cannot tell.
+	Timeout time.Duration
+
 	Log *slog.Logger
 }
 
 // Bounds of what is asked of a server.
 const (
-	timeout      = 400 * time.Millisecond // of one answer
+	usualTimeout = 400 * time.Millisecond // of one answer
 	dialTimeout  = time.Second            // of a connection, with TLS and AUTH
 	silence      = time.Second            // after which a quiet connection is tried
 	probeEvery   = 200 * time.Millisecond // while there is trouble
@@ -98,6 +103,7 @@ func (l *link) isDropped() bool {
 
 // New returns a client that is not connected yet; Run connects it.
 func New(cfg Config) *Client {
+	cfg.Timeout = cmp.Or(cfg.Timeout, usualTimeout)
 	c := &Client{Config: cfg, first: make(chan struct{}), tripped: make(chan struct{}, 1)}
 	return c
 }
@@ -116,7 +122,7 @@ func (c *Client) Do(ctx context.Context, key string, build func(rueidis.Builder)
 		return nil, err
 	}
 	done := make(chan []rueidis.RedisResult, 1)
-	sent, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	sent, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Timeout)
 	c.work.Go(func() {
 		defer cancel()
 		done <- l.DoMulti(sent, build(l.B())...)
@@ -169,7 +175,7 @@ func (c *Client) link(ctx context.Context) (*link, error) {
 	if l := c.live.Load(); l != nil {
 		return l, nil
 	}
-	timer := time.NewTimer(timeout)
+	timer := time.NewTimer(c.Timeout)
 	defer timer.Stop()
 	select {
 	case <-c.first:

@@ -92,21 +92,26 @@ func (k *known) byName(name string) (*entry, uint64) {
 	return e, shard.changes
 }
 
-// put adds a session that was read after changes, and reports whether it may be
-// known: not when something changed since.
-func (k *known) put(e *entry, changes uint64) bool {
+// put adds a session that was read after changes, and returns the one to go on
+// with: somebody may have put the same one before. When something changed since it
+// was read, it is good for this once and not known.
+func (k *known) put(e *entry, changes uint64) *entry {
 	shard := k.shard(e.held.name)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	if shard.changes != changes {
-		return false
+		e.passing = true
+		return e
+	}
+	if same, ok := shard.sessions.Get(e.held.name); ok && same.epoch == e.epoch && same.held.secret == e.held.secret {
+		return same
 	}
 	shard.sessions.Remove(e.held.name)
 	shard.sessions.Add(e.held.name, e)
 	for shard.bytes += e.bytes; shard.bytes > maxSessionBytes/knownShards && shard.sessions.Len() > 1; {
 		shard.sessions.RemoveOldest()
 	}
-	return true
+	return e
 }
 
 // remember says which cookie opens a session.

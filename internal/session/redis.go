@@ -158,21 +158,25 @@ func (r *RedisStore) look(ctx context.Context, key cookieKey, now time.Time) (Se
 		return Session{}, nil
 	}
 	held := ref.held()
-	e, err := r.find(ctx, held, now)
-	if e == nil || err != nil {
-		return Session{}, err
+	for range tries {
+		e, err := r.find(ctx, held, now)
+		if e == nil || err != nil {
+			return Session{}, err
+		}
+		if !e.passing {
+			// Not the whole header lines that these are parts of.
+			key.scope, key.value = strings.Clone(key.scope), strings.Clone(key.value)
+			r.known.remember(key, e)
+		}
+		if s, ok := r.current(e); ok {
+			return r.checked(ctx, e, s, now)
+		}
 	}
-	if !e.passing {
-		// Not the whole header lines that these are parts of.
-		key.scope, key.value = strings.Clone(key.scope), strings.Clone(key.value)
-		r.known.remember(key, e)
-	}
-	s, ok := r.current(e)
-	if !ok {
-		return Session{}, nil
-	}
-	return r.checked(ctx, e, s, now)
+	return Session{}, errors.New("session: it changes faster than it is read")
 }
+
+// tries bounds how often a session is read anew that changed in the meantime.
+const tries = 5
 
 // find returns a known session, or else asks Redis. Nobody's is nil. While Redis
 // is away a session that was known when it went goes on.
@@ -258,8 +262,7 @@ func (r *RedisStore) fetch(ctx context.Context, held *Held) (*entry, error) {
 	e := &entry{held: held, epoch: got.epoch, bytes: 2*len(got.value) + s.Identity.Size + 1<<10}
 	e.session.Store(&s)
 	e.used.Store(s.Created.Unix())
-	e.passing = !r.known.put(e, got.changes)
-	return e, nil
+	return r.known.put(e, got.changes), nil
 }
 
 // opened is the session that Redis holds, if it is the one that held opens and of

@@ -35,7 +35,7 @@ func eachStore(t *testing.T, test func(t *testing.T, store maker)) {
 func inRedis(t testing.TB, server *redistest.Server, cfg CookieConfig) *RedisStore {
 	t.Helper()
 	return running(t, RedisConfig{
-		CookieConfig: cfg, Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}},
+		CookieConfig: cfg, Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}, Timeout: 20 * time.Second}, // a busy machine is not what they are about
 		Prefix: "test:", Grace: time.Minute, Log: quietly(),
 	})
 }

@@ -350,6 +350,82 @@ func TestIdleElsewhere(t *testing.T) {
 	}
 }
 
+// TestChanging: a session that is read while it changes, or while a connection comes
+// and goes, is never nobody's.
+func TestChanging(t *testing.T) {
+	server := redistest.Start(t)
+	c := inRedis(t, server, config(t, newClock()))
+	sent := line(create(t, c, alone, user("ada")))
+	s := load(t, c, "alone.test", sent)
+	ctx, stop := context.WithCancel(t.Context())
+	var changing, asking sync.WaitGroup
+	changing.Go(func() {
+		for ctx.Err() == nil {
+			c.lost()
+			pause(ctx, 50*time.Microsecond)
+			c.known.drop(s.Held.name)
+		}
+	})
+	for range 8 {
+		asking.Go(func() {
+			for range 500 {
+				if got, err := ask(c, "alone.test", sent); got != "ada" && err == nil {
+					t.Error("L10: a session that is there is nobody's")
+					return
+				}
+			}
+		})
+	}
+	asking.Wait()
+	stop()
+	changing.Wait()
+}
+
+// TestKnown: who reads a session at the same time as somebody else does not take it
+// from them, and what changed while it was read is not kept.
+func TestKnown(t *testing.T) {
+	k := newKnown()
+	held := newReference(time.Unix(1, 0)).held()
+	read := func() *entry {
+		e := &entry{held: held, bytes: 1}
+		e.session.Store(&Session{})
+		return e
+	}
+	_, changes := k.byName(held.name)
+	first := k.put(read(), changes)
+	if second := k.put(read(), changes); second != first || first.session.Load() == nil || first.passing {
+		t.Error("L10: the second reader took the session from the first")
+	}
+	k.drop(held.name)
+	if first.session.Load() != nil {
+		t.Error("L19: it changed, and goes on")
+	}
+	if late := k.put(read(), changes); !late.passing {
+		t.Error("L19: what was read before the change is kept")
+	} else if e, _ := k.byName(held.name); e != nil {
+		t.Error("L19: what was read before the change is known")
+	}
+	_, changes = k.byName(held.name)
+	big := k.put(read(), changes)
+	shard := k.shard(held.name)
+	for n := range 10_000 {
+		other := newReference(time.Unix(int64(n), 0)).held()
+		if k.shard(other.name) != shard {
+			continue
+		}
+		e := &entry{held: other, bytes: maxSessionBytes / knownShards / 3}
+		e.session.Store(&Session{})
+		_, changes := k.byName(other.name)
+		k.put(e, changes)
+	}
+	if shard.bytes > maxSessionBytes/knownShards || shard.sessions.Len() > 3 {
+		t.Errorf("LIM-2: %d sessions of %d bytes are held", shard.sessions.Len(), shard.bytes)
+	}
+	if big.session.Load() != nil {
+		t.Error("L19: one that had to go would not hear of its changes, and is good")
+	}
+}
+
 // TestOutage: L9 for the store. While Redis is away nobody is signed out: who is
 // known goes on for a while, about others it cannot tell.
 func TestOutage(t *testing.T) {
