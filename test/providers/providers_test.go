@@ -13,6 +13,7 @@ func TestProviders(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"sign-in", h.testSignIn},
+		{"step-up", h.testStepUp},
 	} {
 		t.Run(part.name, part.run)
 	}
