@@ -83,7 +83,7 @@ const (
 	maxOpened     = 1024
 	maxValue      = 3500 // bytes of the value
 	maxCookie     = 4096 // bytes of name, value and attributes; browsers drop more
-	maxDuplicates = 3    // cookies of one name that are tried
+	maxDuplicates = 3    // cookies of one name, and sealed by a key of ours as it seems, that are tried
 )
 
 // ErrTooLarge says that a session does not fit into a cookie.
@@ -140,6 +140,9 @@ func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error)
 	tries := 0
 	for _, line := range req.Cookies {
 		for value := range values(line, name) {
+			if !c.sealer.mayOpen(value) {
+				continue
+			}
 			if tries++; tries > maxDuplicates {
 				return Session{}, nil
 			}

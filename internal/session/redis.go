@@ -130,6 +130,9 @@ func (r *RedisStore) Load(ctx context.Context, req auth.Request) (Session, error
 	tries := 0
 	for _, line := range req.Cookies {
 		for value := range values(line, key.name) {
+			if !r.references.mayOpen(value) {
+				continue
+			}
 			if tries++; tries > maxDuplicates {
 				return Session{}, trouble
 			}

@@ -205,6 +205,9 @@ func (c *CookieStore) carried(r *http.Request, site auth.Site, s Session) bool {
 	name, tries := c.name(site), 0
 	for _, line := range r.Header["Cookie"] {
 		for value := range values(line, name) {
+			if !c.sealer.mayOpen(value) {
+				continue
+			}
 			if tries++; tries > maxDuplicates {
 				return false
 			}

@@ -238,6 +238,8 @@ func testDuplicates(t *testing.T, store maker) {
 	c := store(t, config(t, newClock()))
 	cookie := create(t, c, shared, user("ada"))
 	good, junk, eve := line(cookie), cookie.Name+"=junk", line(create(t, c, shared, user("eve")))
+	spoilt := good[:len(good)-8] + "AAAAAAAA" // sealed with our key, as far as one can see
+	foreign := good[:len(cookie.Name)+4] + "AAAA" + good[len(cookie.Name)+8:]
 	for _, tt := range []struct {
 		name  string
 		lines []string
@@ -248,7 +250,12 @@ func testDuplicates(t *testing.T, store maker) {
 		{"COOK-4 junk behind", []string{good + "; " + junk}, "ada"},
 		{"COOK-4 junk twice", []string{junk + "; " + junk + "; " + good}, "ada"},
 		{"COOK-4 junk in lines of its own", []string{junk, junk, good}, "ada"},
-		{"COOK-4 at most three are tried", []string{junk + "; " + junk + "; " + junk + "; " + good}, ""},
+		{"COOK-4 two that are spoilt", []string{spoilt + "; " + spoilt + "; " + good}, "ada"},
+		{"COOK-4 at most three are tried", []string{spoilt + "; " + spoilt + "; " + spoilt + "; " + good}, ""},
+		{"COOK-4 in lines of their own", []string{spoilt, spoilt, spoilt, good}, ""},
+		{"COOK-4 what cannot be ours is no try", []string{strings.Repeat(junk+"; ", 100) + good}, "ada"},
+		{"COOK-4 what another key sealed is no try", []string{strings.Repeat(foreign+"; ", 10) + good}, "ada"},
+		{"COOK-4 each kind", []string{junk + "; " + spoilt + "; " + foreign + "; " + spoilt + "; " + junk + "; " + good}, "ada"},
 		{"COOK-4 the first that opens wins", []string{good + "; " + eve}, "ada"},
 		{"COOK-4 junk inside other cookies is not tried", []string{"x=a," + junk + "," + junk + "," + junk + "; " + good}, "ada"},
 		{"COOK-2 a login inside another cookie does not come first", []string{"x=a," + eve + "; " + good}, "ada"},
