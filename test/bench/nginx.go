@@ -2,9 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -23,48 +24,60 @@ func (h *house) asNginx(ctx context.Context, url, cookie string) ([]byte, error)
 		return nil, err
 	}
 	defer catcher.Close()
-	front, err := h.nginxFront(catcher.Addr().String())
+	front, err := h.nginx(ctx, catcher.Addr().String(), nil)
 	if err != nil {
 		return nil, err
+	}
+	go visit(ctx, front.address, browsed(url, cookie))
+	return caught(catcher)
+}
+
+// itself is the address of nginx's own answer to checks.
+const itself = "itself"
+
+// nginx starts the shipped configuration, as if it had TLS, with a small app of
+// nginx's own behind it. replace changes the configuration.
+func (h *house) nginx(ctx context.Context, doorward string, replace [][2]string) (*server, error) {
+	addresses, err := stack.FreeAddresses(0, 0)
+	if err != nil {
+		return nil, err
+	}
+	if doorward == itself {
+		doorward = addresses[1]
+	}
+	dir := filepath.Join(h.dir, "nginx-"+addresses[0])
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	front := &stack.Front{
+		Gateway: stack.PlainNginx, Dir: dir, Listen: addresses[0], App: addresses[1], Doorward: doorward,
+		AppHost: "app.bench.test", AuthHost: "auth.bench.test", AuthURL: "https://auth.bench.test",
+		Replace: append([][2]string{
+			{"# An app that needs a login.", "upstream app {\n\tserver " + addresses[1] + ";\n\tkeepalive 32;\n}\n" +
+				"server {\n\tlisten " + addresses[1] + ";\n\tlocation / { return 200 hello; }\n\tlocation /auth { return 202; }\n}"},
+			{"proxy_pass http://127.0.0.1:8080;", "proxy_pass http://app;"},
+		}, replace...),
 	}
 	if err := front.Start(ctx); err != nil {
 		return nil, err
 	}
 	h.running = append(h.running, front.Process())
-	go h.visit(ctx, front.Listen, url, cookie)
-	return caught(catcher)
-}
-
-// nginxFront is the shipped configuration, as if it had TLS.
-func (h *house) nginxFront(doorward string) (*stack.Front, error) {
-	addresses, err := stack.FreeAddresses(0, 0)
-	if err != nil {
+	if err := settle(front.Process().PID()); err != nil {
 		return nil, err
 	}
-	h.started++
-	dir := filepath.Join(h.dir, "nginx-"+addresses[0])
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	return &stack.Front{
-		Gateway: stack.PlainNginx, Dir: dir, Listen: addresses[0], App: addresses[1], Doorward: doorward,
-		AppHost: "app.bench.test", AuthHost: "auth.bench.test", AuthURL: "https://auth.bench.test",
-	}, nil
+	none := func(context.Context) (float64, error) { return 0, nil }
+	return &server{name: "nginx", address: addresses[0], process: front.Process(), mallocs: none}, nil
 }
 
-// visit loads a page, as the browser that the page loads of this program are of.
-func (h *house) visit(ctx context.Context, address, url, cookie string) {
+// visit sends a request; it is the question about it that counts.
+func visit(ctx context.Context, address string, request []byte) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return // nothing will be caught
 	}
 	defer conn.Close()
-	_, host, _ := strings.Cut(url, "://")
-	host, target, _ := strings.Cut(host, "/")
-	q := question{endpoint: "/" + target, host: host, cookie: cookie}
-	text := strings.Replace(string(q.bytes()), "X-Forwarded-For: 203.0.113.7\r\n", "", 1)
-	if _, err := io.WriteString(conn, text); err == nil {
-		_, _ = http.ReadResponse(bufio.NewReader(conn), nil) // it is the question that counts
+	if _, err := conn.Write(request); err == nil {
+		_, _ = http.ReadResponse(bufio.NewReader(conn), nil)
 	}
 }
 
@@ -91,5 +104,132 @@ func caught(listener net.Listener) ([]byte, error) {
 	}
 }
 
-// measureNginx is what people see of it all: pages through nginx.
-func measureNginx(context.Context, *house) (string, error) { return "", nil }
+// browsed is a page load as the browser sends it to nginx.
+func browsed(url, cookie string) []byte {
+	_, rest, _ := strings.Cut(url, "://")
+	host, target, _ := strings.Cut(rest, "/")
+	q := question{endpoint: "/" + target, host: host, cookie: cookie}
+	return bytes.Replace(q.bytes(), []byte("X-Forwarded-For: 203.0.113.7\r\n"), nil, 1)
+}
+
+// A way that a page takes through nginx. asked is who is asked about it, nil for
+// nobody but nginx itself.
+type way struct {
+	name   string
+	nginx  *server
+	asked  *server
+	slices []slice
+}
+
+// measureNginx is what people see of it all: pages through nginx, which shares
+// its core with whoever it asks.
+func measureNginx(ctx context.Context, h *house) (string, error) {
+	defer h.stopAll()
+	if err := pin(true); err != nil {
+		return "", err
+	}
+	ways, cookie, err := h.ways(ctx)
+	if err != nil {
+		return "", err
+	}
+	for round := range h.turns() {
+		for _, w := range ways {
+			one, err := h.through(ctx, w, browsed(grown, cookie))
+			if err != nil {
+				return "", fmt.Errorf("%s: %w", w.name, err)
+			}
+			if round >= h.warmUps {
+				w.slices = append(w.slices, one)
+			}
+		}
+	}
+	return wayTable(ways), nil
+}
+
+// ways starts an nginx for each.
+func (h *house) ways(ctx context.Context) ([]*way, string, error) {
+	bare, err := h.bareServer(ctx, true)
+	if err != nil {
+		return nil, "", err
+	}
+	d, err := h.doorward(ctx, houseRules, nil, true)
+	if err != nil {
+		return nil, "", err
+	}
+	socket := "unix:" + filepath.Join(h.dir, "doorward.sock")
+	overSocket, err := h.onSocket(ctx, socket)
+	if err != nil {
+		return nil, "", err
+	}
+	cookie, err := h.signIn(ctx, d)
+	if err != nil {
+		return nil, "", err
+	}
+	var ways []*way
+	for _, w := range []struct {
+		name    string
+		address string
+		asked   *server
+		replace [][2]string
+	}{
+		{"nginx alone", d.address, nil, [][2]string{{"include snippets/doorward-protect.conf;", ""}, {"include snippets/doorward-server.conf;", ""}}},
+		{"asking nginx, which says 202", itself, nil, nil},
+		{"asking the bare handler", bare.address, bare, nil},
+		{"asking Doorward", d.address, d, nil},
+		{"asking Doorward over a socket", socket, overSocket, nil},
+	} {
+		front, err := h.nginx(ctx, w.address, w.replace)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", w.name, err)
+		}
+		ways = append(ways, &way{name: w.name, nginx: front, asked: w.asked})
+	}
+	return ways, cookie, nil
+}
+
+// onSocket starts a Doorward that listens on a unix socket.
+func (h *house) onSocket(ctx context.Context, socket string) (*server, error) {
+	l, _, err := h.product(houseRules, map[string]string{"DOORWARD_LISTEN": socket})
+	if err != nil {
+		return nil, err
+	}
+	l.address, l.pinned = socket, true
+	return h.start(ctx, l)
+}
+
+// through loads a page through nginx and looks at what it costs who is asked.
+func (h *house) through(ctx context.Context, w *way, request []byte) (slice, error) {
+	var one slice
+	var before, after time.Duration
+	var err error
+	if w.asked != nil {
+		if before, err = spent(w.asked.process.PID()); err != nil {
+			return one, err
+		}
+	}
+	if one.outcome, err = h.wrk(ctx, subject{w.name, w.nginx, request, http.StatusOK}, true); err != nil {
+		return one, err
+	}
+	if w.asked != nil {
+		after, err = spent(w.asked.process.PID())
+	}
+	one.cpu = (after - before) / time.Duration(one.checks)
+	return one, err
+}
+
+func wayTable(ways []*way) string {
+	var b strings.Builder
+	b.WriteString("| pages through nginx | pages/s | share of nginx alone | CPU of who is asked, µs | p50, ms | p99, ms |\n|---|---|---|---|---|---|\n")
+	rate := func(s slice) float64 { return s.rate }
+	for _, w := range ways {
+		asked := "–"
+		if w.asked != nil {
+			asked = fmt.Sprintf("%.1f", median(each(w.slices, func(s slice) float64 { return s.cpu.Seconds() * 1e6 })))
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", w.name,
+			thousands(median(each(w.slices, rate))), ratios(w.slices, ways[0].slices, rate), asked,
+			milliseconds(median(each(w.slices, func(s slice) float64 { return s.p50.Seconds() }))),
+			milliseconds(median(each(w.slices, func(s slice) float64 { return s.p99.Seconds() }))))
+	}
+	return b.String()
+}

@@ -67,7 +67,11 @@ func (h *house) start(ctx context.Context, l launch) (*server, error) {
 		return nil, err
 	}
 	err = process.Await(ctx, func(ctx context.Context) error {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.address)
+		network, address := "tcp", l.address
+		if path, socket := strings.CutPrefix(address, "unix:"); socket {
+			network, address = "unix", path
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		if err != nil {
 			return err
 		}
@@ -78,13 +82,31 @@ func (h *house) start(ctx context.Context, l launch) (*server, error) {
 
 // pin keeps this process on the core of the load, or lets it have all of them.
 func pin(pinned bool) error {
+	if !pinned {
+		return confine(os.Getpid(), func(int) bool { return true })
+	}
+	return confine(os.Getpid(), func(core int) bool { return core == loadCore })
+}
+
+// settle keeps a process and its children on the core of the servers.
+func settle(pid int) error {
+	for _, id := range family(pid) {
+		if err := confine(id, func(core int) bool { return core == serverCore }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// confine keeps all threads of a process on some of the cores.
+func confine(pid int, may func(core int) bool) error {
 	var set unix.CPUSet
 	for core := range len(set) * 64 {
-		if !pinned || core == loadCore {
+		if may(core) {
 			set.Set(core)
 		}
 	}
-	threads, err := os.ReadDir("/proc/self/task")
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
 		return err
 	}
@@ -94,7 +116,7 @@ func pin(pinned bool) error {
 			return err
 		}
 		if err := unix.SchedSetaffinity(id, &set); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("pin to core %d: %w", loadCore, err)
+			return fmt.Errorf("keep process %d on its core: %w", pid, err)
 		}
 	}
 	return nil
