@@ -83,15 +83,15 @@ func (l *LogoutTokens) issuedBy(raw string) (*Provider, error) {
 	if err != nil {
 		return nil, invalid(ReasonClaims, "the logout token: %w", err)
 	}
+	issuer, _ := c.text("iss")
 	audience, _ := c.texts("aud")
 	var found *Provider
 	for _, p := range l.providers {
-		if p.issues(c) && (found == nil || slices.Contains(audience, p.conf.ClientID)) {
+		if p.issues(issuer) && (found == nil || slices.Contains(audience, p.conf.ClientID)) {
 			found = p
 		}
 	}
 	if found == nil {
-		issuer, _ := c.text("iss")
 		return nil, invalid(ReasonIssuer, "iss is %q, and no provider of that issuer is configured", cut(issuer))
 	}
 	return found, nil
@@ -201,13 +201,13 @@ func (p *Provider) logout(c claims) (Logout, error) {
 	if err != nil || len(sid) > maxSessionID {
 		return Logout{}, invalid(ReasonSubject, "sid is not a string of at most %d bytes", maxSessionID)
 	}
-	subject, err := c.text("sub")
-	if err != nil {
-		return Logout{}, invalid(ReasonSubject, "%w", err)
-	}
+	subject := ""
 	if _, there := c["sub"]; there || sid == "" {
 		if err := checkSubject(c); err != nil {
 			return Logout{}, err
+		}
+		if subject, err = p.kind.subject(p, c); err != nil {
+			return Logout{}, invalid(ReasonSubject, "%w", err)
 		}
 	}
 	issuer, _ := c.text("iss")

@@ -17,19 +17,16 @@ func (ps Providers) Named(name string) (*Provider, bool) {
 // OfIssuer returns the first provider whose tokens name an issuer.
 func (ps Providers) OfIssuer(issuer string) (*Provider, bool) {
 	for _, p := range ps {
-		if p.issues(claims{"iss": issuer}) {
+		if p.issues(issuer) {
 			return p, true
 		}
 	}
 	return nil, false
 }
 
-// issues reports whether tokens with the claims c would be this provider's own, if
-// they were verified.
-func (p *Provider) issues(c claims) bool {
-	want, err := p.kind.issuer(p, c)
-	issuer, _ := c.text("iss")
-	return p.kind.openID() && err == nil && issuer != "" && issuer == want
+// issues reports whether the provider has tokens that name an issuer.
+func (p *Provider) issues(issuer string) bool {
+	return issuer != "" && p.kind.openID() && p.kind.answersAs(p, issuer)
 }
 
 // Label is what people read for the provider of a name, which is the name itself

@@ -146,6 +146,9 @@ func TestThirdPartyInitiatedLogin(t *testing.T) {
 			{"rd goes first", "iss=" + url.QueryEscape(h.other.Issuer()) + "&rd=/a&target_link_uri=/b", "/a"},
 		} {
 			b := h.browser()
+			if script := b.get("/start?"+tt.query, "Sec-Fetch-Mode", "cors"); script.json(t)["sign_in_url"] != "https://auth.example.com/start?rd="+url.QueryEscape(tt.want) {
+				t.Errorf("RED-7 %s: %s", tt.name, script.body)
+			}
 			if end := b.get(b.atProvider(b.get("/start?" + tt.query))); end.header.Get("Location") != tt.want {
 				t.Errorf("%s: ends at %d %q", tt.name, end.status, end.header.Get("Location"))
 			}
