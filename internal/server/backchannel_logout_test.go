@@ -81,6 +81,13 @@ func TestBackchannelLogout(t *testing.T) {
 			if got.status == http.StatusOK && got.body != "" {
 				t.Errorf("body %s", got.body)
 			}
+			want := `doorward_sign_outs_total{kind="back_channel",provider="oidc"} 1`
+			if got.status != http.StatusOK {
+				want = `doorward_logouts_refused_total{kind="back_channel",reason="`
+			}
+			if name, _, _ := strings.Cut(want, "{"); !strings.HasPrefix(h.metric(name), want) {
+				t.Errorf("LOG-3: counted as %q, want %q", h.metric(name), want)
+			}
 			if ended := b.check(deepLink).status == http.StatusUnauthorized; ended != tt.ends {
 				t.Errorf("ended: %v, want %v", ended, tt.ends)
 			}

@@ -214,4 +214,13 @@ func TestFrontchannelLogout(t *testing.T) {
 	if strings.Contains(h.log.String(), idptest.SessionID) {
 		t.Error("LOG-2: the provider's session is in the log")
 	}
+	for _, want := range []string{
+		`doorward_sign_outs_total{kind="front_channel",provider="oidc"} 3`,
+		`doorward_sign_outs_total{kind="front_channel",provider="other"} 1`,
+		`doorward_logouts_refused_total{kind="front_channel",reason="malformed"} 10`,
+	} {
+		if name, _, _ := strings.Cut(want, "} "); h.metric(name) != want {
+			t.Errorf("LOG-3: counted as %q, want %q", h.metric(name), want)
+		}
+	}
 }
