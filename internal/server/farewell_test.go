@@ -127,3 +127,29 @@ func TestSignOutAtTheProvider(t *testing.T) {
 		}
 	})
 }
+
+// The answer that leads to the provider passes a gateway with buffers of 4 KiB,
+// however long the ID token is.
+func TestSignOutFitsAGateway(t *testing.T) {
+	h := newHouse(t, options{})
+	hinted, largest := map[bool]int{}, 0
+	for padding := 0; padding <= 3000; padding += 150 {
+		h.provider.Set(func(b *idptest.Behaviour) {
+			b.Claims = func(claims map[string]any) { claims["padding"] = strings.Repeat("x", padding) }
+		})
+		b := h.browser()
+		b.signIn("/")
+		out := b.get("/sign_out?rd="+url.QueryEscape(deepLink), "Sec-Fetch-Site", "same-origin")
+		var block strings.Builder
+		h.must(out.header.Write(&block))
+		largest = max(largest, block.Len())
+		hinted[strings.Contains(out.header.Get("Location"), "id_token_hint=")]++
+	}
+	t.Logf("the largest header block has %d bytes", largest)
+	if largest > 4000 {
+		t.Errorf("HDR-10: a header block of %d bytes", largest)
+	}
+	if hinted[true] < 3 || hinted[false] < 3 {
+		t.Errorf("OUT-6: with a hint and without: %v", hinted)
+	}
+}
