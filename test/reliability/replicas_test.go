@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/doorward/doorward/internal/idp/idptest"
 	"github.com/doorward/doorward/internal/redis/redistest"
 	"github.com/doorward/doorward/test/stack"
 )
@@ -143,4 +144,84 @@ func frontOf(t *testing.T, one, other *house) *stack.Front {
 		t.Fatal(err)
 	}
 	return front
+}
+
+// expiring signs somebody in whose tokens run out at once, and waits for that.
+// Later tokens live for five minutes.
+func (h *house) expiring() (cookie string) {
+	h.t.Helper()
+	const life = 2 * time.Second
+	h.provider.Set(func(b *idptest.Behaviour) {
+		b.TokenAnswer = func(answer map[string]any) { answer["expires_in"] = int(life / time.Second) }
+	})
+	cookie = h.signIn()
+	end := time.Now().Add(life)
+	h.provider.Set(func(b *idptest.Behaviour) { b.TokenAnswer = nil })
+	h.await("the tokens run out", func() bool { return time.Now().After(end) })
+	return cookie
+}
+
+// TestRefreshOverReplicas is L6 over two replicas: however many ask, the provider
+// is asked once.
+func TestRefreshOverReplicas(t *testing.T) {
+	one, other := twins(t, map[string]string{"DOORWARD_PASS_ACCESS_TOKEN": "true"})
+	for _, tt := range []struct {
+		name  string
+		delay time.Duration
+	}{
+		{"L6 a quick provider", 0},
+		{"L6 the provider takes longer than a lease", 8 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cookie := one.expiring()
+			one.provider.Set(func(b *idptest.Behaviour) { b.Delay[idptest.Token] = tt.delay })
+			defer one.provider.Set(func(b *idptest.Behaviour) { b.Delay[idptest.Token] = 0 })
+			asked := one.provider.Requests(idptest.Token)
+			granted, refused := one.provider.Refreshes()
+			checks := atOnce(200, 200, func(i int) (answer, error) { return []*house{one, other}[i%2].check(cookie) })
+			for _, h := range []*house{one, other} {
+				h.await("the new token is passed on", func() bool {
+					a := h.must("/auth/nginx", question(navigation(cookie)))
+					nowGranted, _ := one.provider.Refreshes()
+					return a.status == http.StatusAccepted && nowGranted > granted
+				})
+			}
+			nowGranted, nowRefused := one.provider.Refreshes()
+			t.Logf("%s: %d token calls; 200 checks over two replicas: %v", tt.name, one.provider.Requests(idptest.Token)-asked, checks)
+			if !checks.only(http.StatusAccepted) || nowGranted-granted != 1 || nowRefused != refused || one.provider.Requests(idptest.Token)-asked != 1 {
+				t.Errorf("REF-1: %d granted, %d refused", nowGranted-granted, nowRefused-refused)
+			}
+		})
+	}
+}
+
+// TestLeaderDies: the replica that renews a session is killed while the provider
+// answers. The session survives, or ends in one login: the token may be used up.
+func TestLeaderDies(t *testing.T) {
+	one, other := twins(t, map[string]string{"DOORWARD_PASS_ACCESS_TOKEN": "true"})
+	cookie := one.expiring()
+	one.provider.Set(func(b *idptest.Behaviour) { b.Delay[idptest.Token] = 2 * time.Second })
+	asked := one.provider.Requests(idptest.Token)
+	dies := make(chan struct{})
+	go func() { defer close(dies); _, _ = one.check(cookie) }()
+	one.await("the first replica asks the provider", func() bool { return one.provider.Requests(idptest.Token) > asked })
+	one.doorward.Kill()
+	<-dies
+	began := time.Now()
+	var got tally
+	other.await("the other replica has renewed the session, or ended it", func() bool {
+		a, err := other.check(cookie)
+		got.add(a, err)
+		_, refused := one.provider.Refreshes()
+		return one.provider.Requests(idptest.Token) > asked+1 && (a.status == http.StatusUnauthorized || a.status == http.StatusAccepted && refused == 0 && a.took < time.Second)
+	})
+	t.Logf("L6: the leader was killed; %v later: %v", time.Since(began).Round(time.Millisecond), &got)
+	for status := range got.statuses {
+		if status != http.StatusAccepted && status != http.StatusUnauthorized {
+			t.Errorf("REF-1: %v", &got)
+		}
+	}
+	one.provider.Set(func(b *idptest.Behaviour) { b.Delay[idptest.Token] = 0 })
+	again := other.signIn()
+	other.awaitStatus("a check after one more login", http.StatusAccepted, func() (answer, error) { return other.check(again) })
 }
