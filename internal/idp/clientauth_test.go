@@ -103,7 +103,7 @@ func (a *assertions) good(form url.Values, _ *http.Request) bool {
 		return false
 	}
 	raw := form.Get("client_assertion")
-	jws, err := jose.ParseSigned(raw, algorithms)
+	jws, err := jose.ParseSignedCompact(raw, algorithms)
 	if err != nil {
 		return false
 	}

@@ -103,7 +103,7 @@ func TestConfigRP(t *testing.T) {
 	t.Run("oidcc-client-test-signing-key-rotation-just-before-signing", func(t *testing.T) {
 		op := startOP(t)
 		p := rp(t, op)
-		p.keys.coolDown = 50 * time.Millisecond
+		p.keys.coolDown = 2 * time.Second // longer than it takes to make new keys
 		if err := p.warm(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -145,16 +145,15 @@ func (g *github) email(ctx context.Context, p *Provider, access secret.Secret) (
 		}
 		return nil, nil
 	})
-	if later(err) {
+	switch {
+	case later(err):
 		return "", err
-	}
-	if err != nil {
+	case err != nil:
 		p.log.Warn("the user's e-mail addresses could not be read, and count as none", "cause", err)
+	case len(primary) == 1:
+		return primary[0], nil
 	}
-	if err != nil || len(primary) != 1 {
-		return "", nil
-	}
-	return primary[0], nil
+	return "", nil
 }
 
 func (g *github) groups(ctx context.Context, p *Provider, access secret.Secret) ([]any, error) {

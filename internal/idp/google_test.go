@@ -64,7 +64,7 @@ func (g *workspace) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var about map[string]any
-	jws, err := jose.ParseSigned(r.PostFormValue("assertion"), algorithms)
+	jws, err := jose.ParseSignedCompact(r.PostFormValue("assertion"), algorithms)
 	if err == nil {
 		var payload []byte
 		if payload, err = jws.Verify(g.key); err == nil {
