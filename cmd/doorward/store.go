@@ -16,7 +16,7 @@ import (
 type stores struct {
 	session.Store
 	flows *session.Flows
-	redis *session.RedisStore // nil without Redis
+	both  *session.Moving // nil without Redis
 }
 
 // newStores returns stores that share their secrets. With Redis there are always
@@ -49,8 +49,8 @@ func newStores(cfg *config.Config, log *slog.Logger, metrics *telemetry.Metrics)
 		return nil, err
 	}
 	metrics.Redis(func() bool { _, trouble := inRedis.Trouble(); return trouble == nil }, inRedis.Troubles)
-	both := &session.Moving{Cookie: cookies, Redis: inRedis, InRedis: cfg.SessionStore == "redis"}
-	return &stores{Store: both, flows: flows, redis: inRedis}, nil
+	both, err := session.NewMoving(cookies, inRedis, cfg.SessionStore == "redis")
+	return &stores{Store: both, flows: flows, both: both}, err
 }
 
 func redisConfig(cfg config.Redis, log *slog.Logger) redis.Config {
@@ -63,19 +63,21 @@ func redisConfig(cfg config.Redis, log *slog.Logger) redis.Config {
 
 // run keeps the connection to Redis, where there is one.
 func (s *stores) run(ctx context.Context) {
-	if s.redis != nil {
-		s.redis.Run(ctx)
+	if s.both != nil {
+		s.both.Run(ctx)
 	}
 }
 
 // ready is what the admin listener says of Redis. While known sessions go on, and
 // where all sessions are in cookies, its absence keeps nobody from being served.
 func (s *stores) ready(store string) (trouble string, serves bool) {
-	if s.redis == nil {
+	if s.both == nil {
 		return "", true
 	}
-	left, err := s.redis.Trouble()
+	left, err := s.both.Redis.Trouble()
 	switch {
+	case err == nil && !s.both.Shared():
+		return "sign-outs of other replicas are not known yet", true
 	case err == nil:
 		return "", true
 	case store != "redis":

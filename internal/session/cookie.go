@@ -57,6 +57,7 @@ type CookieStore struct {
 	used    uses
 	renewed *renewals
 	tokens  *idTokens
+	shared  *sharing // with other replicas; nil without Redis
 
 	// opened holds what lately opened cookies contain, so that a page with a
 	// hundred requests is decrypted and rendered once. Whether a session has
@@ -238,13 +239,23 @@ func (c *CookieStore) revoke(s Session) {
 		c.revoked.add(s.ID, s.Expires, c.Now())
 		c.renewed.forget(s.ID)
 		c.tokens.take(s.ID)
+		if c.shared != nil {
+			c.shared.tell(notice{ID: s.ID, Until: s.Expires.Unix()})
+		}
 	}
 }
 
 // RevokeAll implements Store.
 func (c *CookieStore) RevokeAll(_ context.Context, whose Whose) error {
 	now := c.Now()
-	c.revoked.addAll(whose, now.Add(c.Lifetime), now)
+	until := now.Add(c.Lifetime)
+	c.revoked.addAll(whose, until, now)
+	if c.shared != nil {
+		c.shared.tell(notice{
+			Issuer: whose.Issuer, ProviderSession: whose.ProviderSession, Subject: whose.Subject,
+			At: now.UnixMilli(), Until: until.Unix(), Unproven: whose.Unproven && !c.revoked.known.Contains(whose.key()),
+		})
+	}
 	return nil
 }
 

@@ -18,6 +18,31 @@ type Moving struct {
 
 var _ Store = (*Moving)(nil)
 
+// NewMoving returns both stores as one. Sessions in cookies that are ended are ended
+// on every replica.
+func NewMoving(cookie *CookieStore, inRedis *RedisStore, newInRedis bool) (*Moving, error) {
+	sealer, err := cookie.Keys.sealer("revocation")
+	if err != nil {
+		return nil, err
+	}
+	cookie.shared = &sharing{redis: inRedis, revoked: cookie.revoked, sealer: sealer, now: cookie.Now, wake: make(chan struct{}, 1)}
+	return &Moving{Cookie: cookie, Redis: inRedis, InRedis: newInRedis}, nil
+}
+
+// Run keeps the connection to Redis until the context ends.
+func (m *Moving) Run(ctx context.Context) {
+	connected, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() { defer close(done); m.Redis.Run(connected) }()
+	m.Cookie.shared.run(ctx)
+	stop()
+	<-done
+}
+
+// Shared reports whether sign-outs of other replicas are known here, since before
+// this process began.
+func (m *Moving) Shared() bool { return m.Cookie.shared.heard.Load() }
+
 // newer keeps new sessions, older has those of before the change.
 func (m *Moving) newer() Store {
 	if m.InRedis {

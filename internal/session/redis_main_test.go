@@ -34,24 +34,54 @@ func eachStore(t *testing.T, test func(t *testing.T, store maker)) {
 // inRedis is a replica with its sessions in a server. It runs until the test ends.
 func inRedis(t testing.TB, server *redistest.Server, cfg CookieConfig) *RedisStore {
 	t.Helper()
-	return running(t, RedisConfig{
-		CookieConfig: cfg, Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}, Timeout: 20 * time.Second}, // a busy machine is not what they are about
+	return running(t, inServer(server, cfg))
+}
+
+// inServer is the configuration of inRedis. A busy machine is not what the tests are
+// about: answers are waited for.
+func inServer(server *redistest.Server, cfg CookieConfig) RedisConfig {
+	return RedisConfig{
+		CookieConfig: cfg, Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}, Timeout: 20 * time.Second},
 		Prefix: "test:", Grace: time.Minute, Log: quietly(),
-	})
+	}
+}
+
+// moving is a replica with both stores.
+func moving(t testing.TB, server *redistest.Server, cfg CookieConfig, newInRedis bool) *Moving {
+	t.Helper()
+	r := idling(t, inServer(server, cfg))
+	m, err := NewMoving(store(t, cfg), r, newInRedis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs(t, m.Run)
+	return m
 }
 
 func quietly() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
+// running is a store that runs until the test ends.
 func running(t testing.TB, cfg RedisConfig) *RedisStore {
+	t.Helper()
+	r := idling(t, cfg)
+	runs(t, r.Run)
+	return r
+}
+
+func idling(t testing.TB, cfg RedisConfig) *RedisStore {
 	t.Helper()
 	cfg.Redis.Log = cfg.Log
 	r, err := NewRedisStore(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+// runs runs something until the test ends.
+func runs(t testing.TB, run func(context.Context)) {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { r.Run(ctx) })
+	running.Go(func() { run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
-	return r
 }

@@ -582,9 +582,7 @@ func TestMoving(t *testing.T) {
 	server := redistest.Start(t)
 	cl := newClock()
 	cfg := config(t, cl)
-	both := func(inThere bool) *Moving {
-		return &Moving{Cookie: store(t, cfg), Redis: inRedis(t, server, cfg), InRedis: inThere}
-	}
+	both := func(inThere bool) *Moving { return moving(t, server, cfg, inThere) }
 	before := line(create(t, store(t, cfg), alone, user("ada")))
 	moved := both(true)
 	if who(t, moved, "alone.test", before) != "ada" {
