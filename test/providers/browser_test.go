@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -43,6 +44,8 @@ func (b *tab) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 // load runs steps that lead to another page, waits for it and returns its status.
 func (b *tab) load(what string, steps ...chromedp.Action[chromedp.Void]) int {
 	b.t.Helper()
+	began := time.Now()
+	defer func() { b.t.Logf("%s: %v, at %s", what, time.Since(began), b.at()) }()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	response, err := chromedp.RunResponse(ctx, steps...)

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"crypto/rand"
 	"maps"
 	"os"
 	"testing"
@@ -21,11 +22,12 @@ type house struct {
 	binary   string
 	browser  context.Context
 	keycloak *stack.Keycloak
+	realms   map[string]bool // those that were made
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir()}
+	h := &house{t: t, dir: t.TempDir(), realms: map[string]bool{}}
 	addresses, err := stack.FreeAddresses(0)
 	if err != nil {
 		t.Fatal(err)
@@ -96,28 +98,28 @@ func (h *house) layOutAt(t *testing.T, gateway stack.Gateway) *stack.Stack {
 	return s
 }
 
-// realm makes a realm of Keycloak with a client for the stack's Doorward, and
-// configures that for it.
-func (h *house) realm(t *testing.T, s *stack.Stack, name string) stack.Realm {
-	t.Helper()
-	r := stack.Realm{
-		Name: name, AuthURL: s.AuthURL, BackChannel: "http://" + s.Doorward.Listen,
-		ClientSecret: "secret of " + name,
-	}
-	h.importRealm(t, r)
-	maps.Copy(s.Doorward.Env, map[string]string{
-		"DOORWARD_OIDC_ISSUER_URL":    h.keycloak.Issuer(name),
-		"DOORWARD_OIDC_CLIENT_SECRET": r.ClientSecret,
-	})
-	return r
-}
-
-func (h *house) importRealm(t *testing.T, r stack.Realm) {
+// atRealm makes a realm of Keycloak know the stack's Doorward, and the reverse. A
+// realm is made once: it takes long.
+func (h *house) atRealm(t *testing.T, s *stack.Stack, r stack.Realm) {
 	t.Helper()
 	h.needKeycloak(t)
+	r.BackChannel = "http://" + s.Doorward.Listen
+	r.ClientSecret = rand.Text()
 	began := time.Now()
-	begin(t, func(ctx context.Context) error { return h.keycloak.Import(ctx, r) })
-	t.Logf("the realm %s made in %v", r.Name, time.Since(began).Round(time.Millisecond))
+	if h.realms[r.Name] {
+		begin(t, func(ctx context.Context) error { return h.keycloak.Register(ctx, r) })
+	} else {
+		begin(t, func(ctx context.Context) error { return h.keycloak.Import(ctx, r) })
+		h.realms[r.Name] = true
+		t.Logf("the realm %s made in %v", r.Name, time.Since(began).Round(time.Millisecond))
+	}
+	issuer := h.keycloak.Issuer(r.Name)
+	if r.Frontend != "" {
+		issuer = r.Frontend + "/realms/" + r.Name
+	}
+	maps.Copy(s.Doorward.Env, map[string]string{
+		"DOORWARD_OIDC_ISSUER_URL": issuer, "DOORWARD_OIDC_CLIENT_SECRET": r.ClientSecret,
+	})
 }
 
 // start starts all of a stack but its provider.

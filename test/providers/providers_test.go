@@ -14,6 +14,9 @@ func TestProviders(t *testing.T) {
 	}{
 		{"sign-in", h.testSignIn},
 		{"step-up", h.testStepUp},
+		{"the administrator ends sessions", h.testAdmin},
+		{"another address inside the cluster", h.testSplit},
+		{"Istio with /oauth2", h.testIstio},
 	} {
 		t.Run(part.name, part.run)
 	}

@@ -103,7 +103,7 @@ func byPassword(user, button string) func(*tab, string) {
 }
 
 func (h *house) atKeycloak(t *testing.T, s *stack.Stack) site {
-	h.realm(t, s, stack.TestRealm)
+	h.atRealm(t, s, stack.Realm{Name: stack.TestRealm, AuthURL: s.AuthURL})
 	s.Doorward.Env["DOORWARD_OIDC_GROUPS_CLAIM"] = "groups,realm_roles"
 	start(t, s)
 	return site{
