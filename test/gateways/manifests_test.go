@@ -34,7 +34,7 @@ func TestManifests(t *testing.T) {
 	s := schemas(t)
 	for _, file := range []string{
 		"traefik/kubernetes.yaml", "traefik/ingress-nginx-provider.yaml",
-		"istio/authorization-policy.yaml", "envoy-gateway/security-policy.yaml",
+		"istio/authorization-policy.yaml", "istio/oauth2-proxy.yaml", "envoy-gateway/security-policy.yaml",
 	} {
 		for i, text := range documents(t, filepath.Join(deploy, file)) {
 			t.Run(fmt.Sprintf("%s/%d", file, i+1), func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 
 // istio is what Istio makes of deploy/istio/oauth2-proxy.yaml: the extension
 // provider becomes the filter (prefix and headers as listed there), the rule
-// without /oauth2 a route without it, and the virtual service two routes. What it
-// leaves alone is deploy/envoy's.
+// without /oauth2 a route without it, the denied questions an answer, and the
+// virtual service two routes. What it leaves alone is deploy/envoy's.
 func istio(app string) [][2]string {
 	const indent = "                      "
 	return [][2]string{
@@ -23,6 +23,10 @@ func istio(app string) [][2]string {
 		// There is no host for Doorward alone.
 		{"route: { cluster: doorward }", "direct_response: { status: 200 }"},
 		{"domains: [app.example.com]\n" + indent + "routes:\n", "domains: [" + app + "]\n" + indent + "routes:\n" +
+			indent + "  - match: { path: /oauth2/auth }\n" +
+			indent + "    direct_response: { status: 403 }\n" +
+			indent + "  - match: { prefix: /oauth2/auth/ }\n" +
+			indent + "    direct_response: { status: 403 }\n" +
 			indent + "  - match: { prefix: /oauth2/ }\n" +
 			indent + "    route: { cluster: doorward }\n" +
 			indent + "    typed_per_filter_config:\n" +
@@ -40,9 +44,9 @@ func (h *house) testIstio(t *testing.T) {
 	s.Front.Replace = istio(s.Front.AppHost)
 	h.atRealm(t, s, stack.Realm{Name: stack.TestRealm, AuthURL: s.AppURL, Prefix: "/oauth2"})
 	maps.Copy(s.Doorward.Env, map[string]string{
-		"DOORWARD_PATH_PREFIX":        "/oauth2",
-		"DOORWARD_PUBLIC_URL":         "https://*.doorward.localhost" + s.AppURL[strings.LastIndex(s.AppURL, ":"):],
-		"DOORWARD_PASS_ID_TOKEN":      "true",
+		"DOORWARD_PATH_PREFIX":   "/oauth2",
+		"DOORWARD_PUBLIC_URL":    "https://*.doorward.localhost" + s.AppURL[strings.LastIndex(s.AppURL, ":"):],
+		"DOORWARD_PASS_ID_TOKEN": "true",
 	})
 	delete(s.Doorward.Env, "DOORWARD_COOKIE_DOMAINS")
 	start(t, s)
@@ -75,6 +79,9 @@ func (h *house) testIstio(t *testing.T) {
 	}
 	if page, err = stack.NewVisitor(s.CA).Fetch(t.Context(), s.AppURL+"/oauth2/userinfo", nil); err != nil || page.Status != http.StatusUnauthorized {
 		t.Errorf("/oauth2/userinfo without a session: %d (%v), want 401", page.Status, err)
+	}
+	if page, err = stack.NewVisitor(s.CA).Fetch(t.Context(), s.AppURL+"/oauth2/auth/envoy/", nil); err != nil || page.Status != http.StatusForbidden {
+		t.Errorf("a question from outside: %d (%v), want 403", page.Status, err)
 	}
 	b.open(s.AppURL + "/oauth2/sign_out")
 	if b.has("#kc-logout") {
