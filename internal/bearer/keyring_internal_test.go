@@ -51,6 +51,14 @@ func TestOneHash(t *testing.T) {
 	if _, err := other.find(t.Context(), text); !isInvalid(err) {
 		t.Errorf("CON-2: another hash, and %v", err)
 	}
+	rehashed := keyOfTest(id, text)
+	rehashed.Hash.text = "of another cost"
+	if _, err := NewKeyring([]APIKey{rehashed}, same, time.Now).find(t.Context(), text); err != nil {
+		t.Errorf("CON-2: the same key with another hash: %v", err)
+	}
+	if good, known := ring.keys[id].proof.tell(digestOf("another")); good || !known {
+		t.Error("LIM-2: once a hash has matched, it is computed for other secrets too")
+	}
 	if _, err := NewKeyring(nil, same, time.Now).find(t.Context(), text); !isInvalid(err) {
 		t.Errorf("a key that was removed: %v", err)
 	}
