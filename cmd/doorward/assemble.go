@@ -61,10 +61,10 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 	}
 	settings := gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus, Reasons: cfg.ReasonHeader}
 	main := &server.Server{
-		Gate: g, Gateway: settings, Sessions: sessions, Flows: sessions.flows, Providers: providers, Sites: sites(cfg),
+		Gate: g, Gateway: settings, Sessions: sessions, Listing: sessions.listing, Flows: sessions.flows, Providers: providers, Sites: sites(cfg),
 		Logouts:   idp.NewLogoutTokens(providers),
 		Redirects: redirects(cfg), Pages: look, Log: log, Metrics: metrics,
-		Prefix: cfg.PathPrefix, SignInPage: cfg.SignInPage,
+		Prefix: cfg.PathPrefix, SignInPage: cfg.SignInPage, Now: time.Now,
 	}
 	direct := gateway.Direct{Denied: main.DeniedPage}
 	p := &process{

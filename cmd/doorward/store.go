@@ -15,8 +15,9 @@ import (
 // stores are what keeps sessions, and what keeps logins under way.
 type stores struct {
 	session.Store
-	flows *session.Flows
-	both  *session.Moving // nil without Redis
+	flows   *session.Flows
+	both    *session.Moving // nil without Redis
+	listing session.Listing // nil unless new sessions are kept in Redis
 }
 
 // newStores returns stores that share their secrets. With Redis there are always
@@ -50,7 +51,11 @@ func newStores(cfg *config.Config, log *slog.Logger, metrics *telemetry.Metrics)
 	}
 	metrics.Redis(func() bool { _, trouble := inRedis.Trouble(); return trouble == nil }, inRedis.Troubles)
 	both, err := session.NewMoving(cookies, inRedis, cfg.SessionStore == "redis")
-	return &stores{Store: both, flows: flows, both: both}, err
+	all := &stores{Store: both, flows: flows, both: both}
+	if err == nil && both.InRedis {
+		all.listing = both
+	}
+	return all, err
 }
 
 func redisConfig(cfg config.Redis, log *slog.Logger) redis.Config {

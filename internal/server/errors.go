@@ -145,7 +145,7 @@ func (s *Server) notFound(http.ResponseWriter, *http.Request) error {
 func (s *Server) methodNotAllowed(w http.ResponseWriter, r *http.Request) error {
 	allowed := "GET"
 	switch r.URL.Path {
-	case s.Prefix + "/sign_out":
+	case s.Prefix + "/sign_out", s.Prefix + "/sessions":
 		allowed = "GET, POST"
 	case s.Prefix + "/backchannel_logout":
 		allowed = "POST"

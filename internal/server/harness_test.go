@@ -28,6 +28,8 @@ import (
 	"github.com/doorward/doorward/internal/idp/idptest"
 	"github.com/doorward/doorward/internal/policy"
 	"github.com/doorward/doorward/internal/redirect"
+	"github.com/doorward/doorward/internal/redis"
+	"github.com/doorward/doorward/internal/redis/redistest"
 	"github.com/doorward/doorward/internal/secret"
 	"github.com/doorward/doorward/internal/server"
 	"github.com/doorward/doorward/internal/server/pages"
@@ -62,7 +64,8 @@ type options struct {
 	down        bool // the provider does not listen
 	keepID      bool
 	keepRefresh bool
-	several     bool // a second provider, named "other"
+	several     bool              // a second provider, named "other"
+	redis       *redistest.Server // keeps the sessions; nil: cookies do
 }
 
 func newHouse(t *testing.T, opt options) *house {
@@ -105,6 +108,7 @@ func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
 	h.must(err)
 	render := opt.headers()
 	sessions := h.newStore(opt)
+	listing, _ := sessions.(session.Listing)
 	providers := idp.Providers{h.relyOn(h.provider, "oidc", "Company login", log)}
 	if opt.several {
 		providers = append(providers, h.relyOn(h.other, "other", "Other login", log))
@@ -137,7 +141,7 @@ func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
 		Logouts:   idp.NewLogoutTokens(providers),
 		Gateway:   gateway.Settings{Proxies: gateway.Proxies{netip.MustParsePrefix("127.0.0.0/8")}},
 		Redirects: redirects, Pages: look, Log: log, Metrics: metrics,
-		Prefix: opt.prefix, SignInPage: opt.signInPage,
+		Prefix: opt.prefix, SignInPage: opt.signInPage, Now: h.clock.Now, Listing: listing,
 	}
 }
 
@@ -153,11 +157,29 @@ func (opt options) headers() *headers.Renderer {
 
 // newStore returns a store that knows nothing yet but opens every cookie.
 func (h *house) newStore(opt options) session.Store {
-	sessions, err := session.NewCookieStore(session.CookieConfig{
+	cfg := session.CookieConfig{
 		Keys: h.keys(), Sites: opt.sites, Name: "doorward", Persist: true, Lifetime: opt.lifetime, Idle: opt.idle,
 		KeepIDToken: opt.keepID, KeepRefreshToken: opt.keepRefresh, Render: opt.headers().Render, Now: h.clock.Now,
+	}
+	if opt.redis != nil {
+		return h.inRedis(opt.redis, cfg)
+	}
+	sessions, err := session.NewCookieStore(cfg)
+	h.must(err)
+	return sessions
+}
+
+// inRedis is a store that runs until the test ends.
+func (h *house) inRedis(server *redistest.Server, cfg session.CookieConfig) session.Store {
+	log := slog.New(slog.DiscardHandler)
+	sessions, err := session.NewRedisStore(session.RedisConfig{
+		CookieConfig: cfg, Prefix: "test:", Log: log, Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}, Log: log},
 	})
 	h.must(err)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { sessions.Run(ctx) })
+	h.t.Cleanup(func() { stop(); running.Wait() })
 	return sessions
 }
 
@@ -225,10 +247,16 @@ type answer struct {
 // leaves the header out.
 func (b *browser) send(method, address string, pairs ...string) answer {
 	b.h.t.Helper()
+	return b.sendBody(method, address, "", pairs...)
+}
+
+// sendBody is send with a body.
+func (b *browser) sendBody(method, address, body string, pairs ...string) answer {
+	b.h.t.Helper()
 	if strings.HasPrefix(address, "/") {
 		address = b.h.url + address
 	}
-	req, err := http.NewRequestWithContext(b.h.t.Context(), method, address, nil)
+	req, err := http.NewRequestWithContext(b.h.t.Context(), method, address, strings.NewReader(body))
 	b.h.must(err)
 	req.Header.Set("Accept", "text/html,application/xhtml+xml")
 	req.Header.Set("Sec-Fetch-Mode", "navigate")
@@ -241,9 +269,9 @@ func (b *browser) send(method, address string, pairs ...string) answer {
 	resp, err := b.client.Do(req)
 	b.h.must(err)
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	b.h.must(err)
-	return answer{resp.StatusCode, resp.Header, string(body)}
+	return answer{resp.StatusCode, resp.Header, string(text)}
 }
 
 func (b *browser) get(address string, pairs ...string) answer {

@@ -42,6 +42,9 @@ func (s *Server) account(r *http.Request, site auth.Site, who session.Session) p
 		Groups: who.User.Groups, Provider: s.Providers.Label(who.User.Provider), Expires: who.Expires,
 		SignOutURL: s.link(site, "/sign_out"),
 	}
+	if s.Listing != nil {
+		page.SessionsURL = s.link(site, "/sessions")
+	}
 	for _, app := range s.Gate.Apps(who.User, s.Gateway.Proxies.ClientOf(r)) {
 		at, ok := s.Sites.For(app.Host)
 		if !ok {

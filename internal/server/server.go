@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -19,11 +20,12 @@ import (
 	"github.com/doorward/doorward/internal/telemetry"
 )
 
-// Server is the main listener. Every exported field is required.
+// Server is the main listener. Every exported field is required, but for Listing.
 type Server struct {
 	Gate      *gate.Gate
 	Gateway   gateway.Settings
 	Sessions  session.Store
+	Listing   session.Listing // nil: nobody knows what sessions a user has
 	Flows     *session.Flows
 	Providers idp.Providers
 	Sites     auth.Sites
@@ -35,6 +37,7 @@ type Server struct {
 
 	Prefix     string // of every path, "" or "/oauth2"
 	SignInPage bool   // ask before going to the only provider
+	Now        func() time.Time
 
 	farewells farewells
 }
@@ -69,6 +72,8 @@ func (s *Server) Handler() http.Handler {
 	r.Post(s.Prefix+"/sign_out", s.page(s.signOut))
 	r.Post(s.Prefix+"/backchannel_logout", s.page(s.backchannelLogout))
 	r.Get(s.Prefix+"/frontchannel_logout", s.page(s.frontchannelLogout))
+	r.Get(s.Prefix+"/sessions", s.page(s.sessions))
+	r.Post(s.Prefix+"/sessions", s.page(s.endSessions))
 	r.Get(s.Prefix+"/userinfo", s.page(s.userinfo))
 	r.Get(s.Prefix+"/denied", s.page(s.denied))
 	return checksFirst(checks, envoy.Prefix+"/", r)
@@ -106,7 +111,7 @@ func (s *Server) methods(next http.Handler) http.Handler {
 		case r.Method == http.MethodGet:
 		case r.Method == http.MethodTrace, r.Method == http.MethodConnect:
 			routed = "none"
-		case r.Method == http.MethodHead && (path == s.Prefix+"/" || path == s.Prefix+"/userinfo"):
+		case r.Method == http.MethodHead && (path == s.Prefix+"/" || path == s.Prefix+"/userinfo" || path == s.Prefix+"/sessions"):
 			routed = http.MethodGet
 		}
 		if routed != r.Method {

@@ -156,7 +156,10 @@ func TestEndOthersWhileMoving(t *testing.T) {
 	server := redistest.Start(t)
 	cl := newClock()
 	old := store(t, config(t, cl))
-	m := &Moving{Cookie: old, Redis: inRedis(t, server, config(t, cl)), InRedis: true}
+	m, err := NewMoving(old, inRedis(t, server, config(t, cl)), true)
+	if err != nil {
+		t.Fatal(err)
+	}
 	inCookie, inRedis := line(create(t, old, alone, user("ada"))), line(create(t, m, alone, user("ada")))
 	another := line(create(t, m, alone, user("ada")))
 	if _, err := m.EndOthers(t.Context(), load(t, m, "alone.test", inCookie)); err != nil {

@@ -40,7 +40,7 @@ func NewMetrics(version string) *Metrics {
 		}, []string{"provider", "result"}),
 		signOuts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "doorward_sign_outs_total",
-			Help: "Sign-outs, by provider and by who asked: user, or the provider by back_channel or front_channel.",
+			Help: "Sign-outs, by provider and by who asked: user, user_elsewhere from another browser, or the provider by back_channel or front_channel.",
 		}, []string{"provider", "kind"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "doorward_logouts_refused_total",
@@ -88,9 +88,10 @@ func (m *Metrics) Login(provider, result string) { m.logins.WithLabelValues(prov
 
 // The kinds of sign-outs.
 const (
-	ByUser         = "user"
-	ByBackChannel  = "back_channel"
-	ByFrontChannel = "front_channel"
+	ByUser          = "user"
+	ByUserElsewhere = "user_elsewhere" // in another browser than the one that ends
+	ByBackChannel   = "back_channel"
+	ByFrontChannel  = "front_channel"
 )
 
 // SignOut counts one sign-out of a kind.

@@ -16,8 +16,9 @@ type Account struct {
 
 	Apps []App // that the account may open
 
-	SignOutURL string
-	SignInURL  string // offered when nobody is signed in
+	SignOutURL  string
+	SessionsURL string // where all sessions of the account are; empty when nobody knows them
+	SignInURL   string // offered when nobody is signed in
 }
 
 // App is a place to go to.

@@ -24,6 +24,7 @@ var sheet string
 type Set struct {
 	signIn         *template.Template
 	account        *template.Template
+	sessions       *template.Template
 	signedOut      *template.Template
 	confirmSignOut *template.Template
 	notAllowed     *template.Template
@@ -44,6 +45,7 @@ func New() (*Set, error) {
 	for name, page := range map[string]**template.Template{
 		"sign_in.html":          &s.signIn,
 		"account.html":          &s.account,
+		"sessions.html":         &s.sessions,
 		"signed_out.html":       &s.signedOut,
 		"confirm_sign_out.html": &s.confirmSignOut,
 		"not_allowed.html":      &s.notAllowed,

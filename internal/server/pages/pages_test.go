@@ -37,11 +37,24 @@ func samples(text, url string) []sample {
 		}},
 		{"account", false, func(s *Set, w io.Writer) error {
 			return s.Account(w, Account{Account: text, Name: text + "1", Email: text + "2", Groups: groups[:2],
-				Provider: text, Expires: expires, SignOutURL: url,
+				Provider: text, Expires: expires, SignOutURL: url, SessionsURL: url,
 				Apps: []App{{Title: text, Host: text + "1", URL: url, Icon: url}, {Title: text, Host: text, URL: url}}})
 		}},
 		{"account, many groups", false, func(s *Set, w io.Writer) error {
 			return s.Account(w, Account{Account: text, Groups: groups, SignOutURL: url})
+		}},
+		{"sessions", true, func(s *Set, w io.Writer) error {
+			return s.Sessions(w, Sessions{Account: text, Others: 70, More: 20, ActionURL: url, SignOutURL: url, HomeURL: url, Sessions: []Session{
+				{ID: text, Device: text, Client: text, Site: text, Created: expires, Used: text, Here: true},
+				{ID: text, Device: text, Client: text, Site: text, Created: expires, Used: text},
+				{ID: text, Device: text, Created: expires},
+			}})
+		}},
+		{"sessions, no other", false, func(s *Set, w io.Writer) error {
+			return s.Sessions(w, Sessions{Account: text, ActionURL: url, Sessions: []Session{{ID: text, Device: text, Created: expires, Here: true}}})
+		}},
+		{"sessions, bare", false, func(s *Set, w io.Writer) error {
+			return s.Sessions(w, Sessions{Unlisted: true, HomeURL: url})
 		}},
 		{"account of nobody", false, func(s *Set, w io.Writer) error {
 			return s.Account(w, Account{SignInURL: url})
@@ -240,6 +253,24 @@ func TestWords(t *testing.T) {
 			return s.Account(w, Account{Account: "ada@example.com", Email: "ada@example.com", Name: "Ada", Provider: "Dex",
 				Expires: time.Date(2026, 11, 29, 15, 5, 0, 0, time.FixedZone("", 3600)), SignOutURL: "/sign_out"})
 		}, "You are signed in as ada@example.com Name Ada Signed in with Dex Signed in until 29 Nov 2026, 14:05 UTC Sign out"},
+		{"account with sessions", func(w io.Writer) error {
+			return s.Account(w, Account{Account: "ada", SignOutURL: "/sign_out", SessionsURL: "/sessions"})
+		}, "You are signed in as ada Sign out Your sessions"},
+		{"sessions", func(w io.Writer) error {
+			at := time.Date(2026, 11, 29, 15, 5, 0, 0, time.FixedZone("", 3600))
+			return s.Sessions(w, Sessions{Account: "ada", Others: 1, ActionURL: "/sessions", SignOutURL: "/sign_out", HomeURL: "/", Sessions: []Session{
+				{ID: "1", Device: "Firefox on Windows", Client: "192.0.2.7", Created: at, Used: "now", Here: true},
+				{ID: "2", Device: "curl", Site: "app.example.com", Created: at, Used: "2 days ago"},
+			}})
+		}, "Your sessions This is where you are signed in as ada. End what you do not recognise. " +
+			"Firefox on Windows this browser Sign out Address 192.0.2.7 Signed in 29 Nov 2026, 14:05 UTC Last used now " +
+			"curl End Site app.example.com Signed in 29 Nov 2026, 14:05 UTC Last used 2 days ago End all others Your account"},
+		{"sessions, no other", func(w io.Writer) error {
+			return s.Sessions(w, Sessions{Account: "ada", Sessions: []Session{{ID: "1", Device: "curl", Here: true}}})
+		}, "Your sessions You are signed in as ada here, and nowhere else. curl this browser Signed in 1 Jan 0001, 00:00 UTC"},
+		{"sessions that nobody knows", func(w io.Writer) error { return s.Sessions(w, Sessions{Unlisted: true, HomeURL: "/"}) },
+			"Your sessions Here every session is kept in its own browser, so there is no list of them. " +
+				"A list needs sessions that are kept in Redis; whoever runs this site can choose that. Your account"},
 		{"account of nobody", func(w io.Writer) error {
 			return s.Account(w, Account{Email: "stale@example.com", SignInURL: "/start"})
 		}, "You are not signed in Some sites here open only to people who are known. Sign in"},
