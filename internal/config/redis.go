@@ -27,7 +27,7 @@ type Redis struct {
 	SentinelPassword secret.Secret
 	DB               int
 	Prefix           string      // of all keys
-	TLS              *tls.Config // nil: plain text
+	TLS              *tls.Config `json:"-"` // nil: plain text
 }
 
 // Configured reports whether there is a Redis at all.
