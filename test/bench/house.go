@@ -139,7 +139,8 @@ func (h *house) doorward(ctx context.Context, rules string, env map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	s.mallocs = counter("http://" + admin + "/metrics")
+	s.metrics = "http://" + admin + "/metrics"
+	s.mallocs = counter(s.metrics)
 	return s, s.process.Await(ctx, func(ctx context.Context) error {
 		_, err := get(ctx, "http://"+admin+"/readyz", nil, http.StatusOK)
 		return err
@@ -227,25 +228,35 @@ func get(ctx context.Context, address string, cookies []*http.Cookie, status int
 
 // counter asks a server how many objects it has allocated.
 func counter(address string) func(context.Context) (float64, error) {
-	return func(ctx context.Context) (float64, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-		if err != nil {
-			return 0, err
-		}
-		answer, err := http.DefaultTransport.RoundTrip(req)
-		if err != nil {
-			return 0, err
-		}
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
-		if err != nil {
-			return 0, err
-		}
-		for line := range strings.Lines(string(text)) {
-			if value, ok := strings.CutPrefix(line, "go_memstats_mallocs_total "); ok {
-				return strconv.ParseFloat(strings.TrimSpace(value), 64)
-			}
-		}
-		return 0, fmt.Errorf("%s does not say how many objects it allocated", address)
+	s := &server{metrics: address}
+	return func(ctx context.Context) (float64, error) { return s.total(ctx, "go_memstats_mallocs_total ") }
+}
+
+// total is the sum of a server's metrics whose lines begin so.
+func (s *server) total(ctx context.Context, name string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.metrics, nil)
+	if err != nil {
+		return 0, err
 	}
+	answer, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err
+	}
+	total := 0.0
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, name) {
+			continue
+		}
+		value, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64)
+		if err != nil {
+			return 0, err
+		}
+		total += value
+	}
+	return total, nil
 }

@@ -119,6 +119,7 @@ func sections() []section {
 		{"unpinned", measureUnpinned},
 		{"pace", measurePace},
 		{"growth", measureGrowth},
+		{"redis", measureRedis},
 		{"grpc", measureGRPC},
 		{"nginx", measureNginx},
 		{"size", measureSize},

@@ -28,6 +28,7 @@ type server struct {
 	name    string
 	address string // where load goes to, host:port
 	process *stack.Process
+	metrics string                                 // their address
 	mallocs func(context.Context) (float64, error) // objects allocated so far; nil when it cannot be asked
 }
 

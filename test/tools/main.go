@@ -4,7 +4,7 @@
 //
 //	go run ./tools demo-nginx    nginx, Dex; likewise traefik, caddy, envoy and haproxy
 //	go run ./tools test          all gateways and providers, Redis, Valkey, Chromium
-//	go run ./tools bench         nginx, wrk
+//	go run ./tools bench         nginx, wrk, Redis
 //	go run ./tools lint          staticcheck, golangci-lint
 //
 // It runs from the test module on Debian or Ubuntu, as root or with sudo.
@@ -93,7 +93,7 @@ func needsIn(bin string) map[string]needs {
 		"demo-caddy":   {packages: []debian{pip}, parts: []part{dex, caddy}},
 		"demo-envoy":   {packages: []debian{pip}, parts: []part{dex, envoy}},
 		"demo-haproxy": {packages: []debian{haproxy}, parts: []part{dex}},
-		"bench":        {packages: []debian{nginx, wrk}},
+		"bench":        {packages: []debian{nginx, wrk, {pkg: "redis-server", file: "/usr/bin/redis-server"}}},
 		"test": {
 			packages: []debian{
 				nginx, haproxy, pip, wrk,
