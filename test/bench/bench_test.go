@@ -134,3 +134,29 @@ func TestFigures(t *testing.T) {
 		t.Errorf("ratios: %s", got)
 	}
 }
+
+// TestQuotes: what README shows is what the last run measured.
+func TestQuotes(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	readme, results := read("../../README.md"), read("results.md")
+	quotes := 0
+	for _, name := range append(sectionNames(), "machine") {
+		quote, there := quoted(readme, name)
+		if !there {
+			continue
+		}
+		quotes++
+		if block, ok := quoted(results, name); !ok || quote != block || strings.TrimSpace(quote) == "" {
+			t.Errorf("README's table of %s is not that of results.md; make bench writes both", name)
+		}
+	}
+	if quotes < 5 {
+		t.Errorf("README quotes %d tables", quotes)
+	}
+}

@@ -42,7 +42,7 @@ func cached(t *testing.T, h *house, doorward string) *server {
 	front, err := h.nginx(t.Context(), doorward, [][2]string{
 		{"include snippets/doorward-server.conf;", "include " + server + ";"},
 		{"# Where people sign in.", "include " + zone + ";"},
-		{"server_name app.example.com;", "server_name app.example.com closed.bench.test;"},
+		{"server_name app.example.com;", "server_name app.bench.test closed.bench.test;"},
 	})
 	if err != nil {
 		t.Fatal(err)
