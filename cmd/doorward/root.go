@@ -63,6 +63,7 @@ func newRoot(serve serveFunc) *cobra.Command {
 		newSnippet(),
 		newSecret(),
 		newKey(),
+		newSessions(),
 		newVersion(),
 	)
 	return root

@@ -3,6 +3,7 @@ package reliability
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,6 +31,7 @@ func twins(t *testing.T, env map[string]string) (one, other *house) {
 // it had the session at hand.
 func TestEndsOnOtherReplicas(t *testing.T) {
 	one, other := twins(t, nil)
+	desk := ""
 	for _, tt := range []struct {
 		name string
 		end  func(cookie string) (answer, error)
@@ -40,9 +42,17 @@ func TestEndsOnOtherReplicas(t *testing.T) {
 			header.Set("Sec-Fetch-Site", "same-origin")
 			return one.ask("/sign_out", header)
 		}, http.StatusFound},
+		{"end all others", func(string) (answer, error) {
+			if desk == "" {
+				desk = one.signIn()
+			}
+			return one.post("/sessions", url.Values{"end": {"others"}}, http.Header{
+				"Origin": {"https://auth.example.com"}, "Accept": {"text/html"}, "Cookie": {desk},
+			})
+		}, http.StatusSeeOther},
 		{"back-channel logout", func(string) (answer, error) {
 			form := url.Values{"logout_token": {one.provider.LogoutToken("ES256", nil, map[string]any{"sid": nil, "jti": fmt.Sprint(time.Now().UnixNano())})}}
-			return one.post("/backchannel_logout", form)
+			return one.post("/backchannel_logout", form, nil)
 		}, http.StatusOK},
 	} {
 		var took []time.Duration
@@ -61,12 +71,13 @@ func TestEndsOnOtherReplicas(t *testing.T) {
 	}
 }
 
-// post sends a form as a provider does.
-func (h *house) post(path string, form url.Values) (answer, error) {
+// post sends a form as a provider does, or with these headers as a browser does.
+func (h *house) post(path string, form url.Values, header http.Header) (answer, error) {
 	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, "http://"+h.doorward.Listen+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return answer{}, err
 	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := h.client.Do(req)
 	if err != nil {
