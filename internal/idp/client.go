@@ -97,6 +97,10 @@ func (t *boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	if err := req.Context().Err(); err != nil { // both came at once
 		return nil, err
 	}
+	if len(req.Header["Accept"]) == 0 { // x/oauth2 does not say, and GitHub then answers with a form
+		req = req.Clone(req.Context())
+		req.Header.Set("Accept", "application/json")
+	}
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		return nil, err

@@ -237,7 +237,7 @@ func TestForgeAnswers(t *testing.T) {
 		{"a team of nobody", "/user/teams", answering(200, json, `[{"slug":"sre"}]`), unknown},
 		{"code refused with 200", "/token", answering(200, json, `{"error":"bad_verification_code","error_description":"secret-body"}`), "rejected: invalid_grant"},
 		{"client refused with 200", "/token", answering(200, json, `{"error":"incorrect_client_credentials"}`), "rejected: invalid_client"},
-		{"token as a form", "/token", answering(200, "application/x-www-form-urlencoded", "access_token=secret-body"), ReasonTokenResponse},
+		{"a made-up token as a form", "/token", answering(200, "application/x-www-form-urlencoded", "access_token=secret-body"), ReasonUserinfo},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, p, log := forge(t, false)

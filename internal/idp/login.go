@@ -2,13 +2,13 @@ package idp
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/secret"
@@ -51,52 +51,46 @@ func (p *Provider) AuthURL(ctx context.Context, f Flow, redirectURI string, extr
 	if err := f.check(); err != nil {
 		return "", err
 	}
-	request := url.Values{}
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(f.Verifier.Reveal())}
+	if p.kind.openID() {
+		options = append(options, oidc.Nonce(f.Nonce))
+	}
 	for _, params := range []map[string]string{p.kind.authParams(p), p.conf.AuthParams} {
 		for name, value := range params {
-			request.Set(name, value)
+			options = append(options, oauth2.SetAuthURLParam(name, value))
 		}
 	}
 	for name := range extra {
 		if slices.Contains(reserved, name) {
 			return "", fmt.Errorf("idp: authorization parameter %s cannot be set", name)
 		}
-		request.Set(name, extra.Get(name))
+		options = append(options, oauth2.SetAuthURLParam(name, extra.Get(name)))
 	}
 	meta, err := p.metadata(ctx)
 	if err != nil {
 		return "", err
 	}
-	p.ask(request, f, redirectURI)
+	address := p.oauth(meta, redirectURI).AuthCodeURL(f.State, options...)
 	if meta.pushURL != "" {
-		if request, err = p.push(ctx, meta, request); err != nil {
-			return "", err
-		}
+		return p.push(ctx, meta, address)
 	}
-	return withQuery(meta.authURL, request), nil
+	return address, nil
 }
 
-// ask sets the parameters of an authorization request that are this package's own.
-func (p *Provider) ask(request url.Values, f Flow, redirectURI string) {
-	challenge := sha256.Sum256([]byte(f.Verifier.Reveal()))
-	request.Set("response_type", "code")
-	request.Set("client_id", p.conf.ClientID)
-	request.Set("redirect_uri", redirectURI)
-	request.Set("scope", strings.Join(p.conf.Scopes, " "))
-	request.Set("state", f.State)
-	request.Set("code_challenge", base64.RawURLEncoding.EncodeToString(challenge[:]))
-	request.Set("code_challenge_method", "S256")
-	if p.kind.openID() {
-		request.Set("nonce", f.Nonce)
+// oauth is this client as x/oauth2 wants it, with a style that is settled: a probe
+// would send the code twice (OIDC-10).
+func (p *Provider) oauth(meta *metadata, redirectURI string) *oauth2.Config {
+	conf := &oauth2.Config{
+		ClientID: p.conf.ClientID, RedirectURL: redirectURI, Scopes: p.conf.Scopes,
+		Endpoint: oauth2.Endpoint{AuthURL: meta.authURL, TokenURL: meta.tokenURL, AuthStyle: oauth2.AuthStyleInParams},
 	}
-}
-
-// withQuery adds parameters to an address, which keeps its own (RFC 6749 3.1).
-func withQuery(address string, params url.Values) string {
-	if strings.Contains(address, "?") {
-		return address + "&" + params.Encode()
+	switch meta.authMethod {
+	case AuthBasic:
+		conf.ClientSecret, conf.Endpoint.AuthStyle = p.conf.ClientSecret.Reveal(), oauth2.AuthStyleInHeader
+	case AuthPost:
+		conf.ClientSecret = p.conf.ClientSecret.Reveal()
 	}
-	return address + "?" + params.Encode()
+	return conf
 }
 
 // Login ends a login: it checks that the callback belongs to the flow and came

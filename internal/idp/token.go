@@ -13,23 +13,63 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/secret"
 )
 
 const partToken = "token endpoint"
 
-// exchange redeems the code of a login, once (RFC 6749 4.1.3, RFC 7636 4.5).
+// exchange redeems the code of a login, once (RFC 6749 4.1.3, RFC 7636 4.5). An ID
+// token among what it brings is not verified.
 func (p *Provider) exchange(ctx context.Context, meta *metadata, f Flow, code, redirectURI string) (auth.Tokens, error) {
-	return p.redeem(ctx, meta, url.Values{
-		"grant_type": {"authorization_code"}, "code": {code},
-		"redirect_uri": {redirectURI}, "code_verifier": {f.Verifier.Reveal()},
-	})
+	options := []oauth2.AuthCodeOption{oauth2.VerifierOption(f.Verifier.Reveal())}
+	proof := url.Values{}
+	if err := p.prove(meta, proof, http.Header{}); err != nil {
+		return auth.Tokens{}, err
+	}
+	for name := range proof {
+		options = append(options, oauth2.SetAuthURLParam(name, proof.Get(name)))
+	}
+	asked := p.conf.Now()
+	token, err := p.oauth(meta, redirectURI).Exchange(oidc.ClientContext(ctx, p.client), code, options...)
+	if err != nil {
+		return auth.Tokens{}, exchangeError(err)
+	}
+	if !strings.EqualFold(token.Type(), "Bearer") {
+		return auth.Tokens{}, invalid(ReasonTokenResponse, "the access token is not a bearer token")
+	}
+	id, _ := token.Extra("id_token").(string)
+	return auth.Tokens{
+		Access: secret.Secret(token.AccessToken), ID: secret.Secret(id), Refresh: secret.Secret(token.RefreshToken),
+		Expiry: ending(float64(token.ExpiresIn), asked),
+	}, nil
 }
 
-// redeem sends a grant to the token endpoint, once, and returns what it brought:
-// at least an access token. An ID token among it is not verified. The error is as
-// that of Login.
+// exchangeError sorts an error of x/oauth2. They hold the answer's body, so none
+// of them is kept.
+func exchangeError(err error) error {
+	var refused *oauth2.RetrieveError
+	var request *url.Error
+	switch {
+	case errors.As(err, &refused) && transient(refused.Response.StatusCode):
+		return unavailable(partToken, &statusError{refused.Response.StatusCode})
+	case errors.As(err, &refused) && refused.ErrorCode != "":
+		return &RejectedError{Code: errorCode(refused.ErrorCode), Endpoint: "token"}
+	case errors.As(err, &refused):
+		return invalid(ReasonTokenResponse, "the %s %w", partToken, &statusError{refused.Response.StatusCode})
+	case errors.As(err, &request):
+		return endpointError(partToken, request)
+	default:
+		return invalid(ReasonTokenResponse, "the answer of the %s cannot be read", partToken)
+	}
+}
+
+// redeem sends a grant for which x/oauth2 has no way with every kind of client to
+// the token endpoint, once, and returns what it brought: at least an access token.
+// An ID token among it is not verified. The error is as that of Login.
 func (p *Provider) redeem(ctx context.Context, meta *metadata, grant url.Values) (auth.Tokens, error) {
 	asked := p.conf.Now()
 	resp, err := p.post(ctx, meta, meta.tokenURL, grant)
@@ -73,7 +113,15 @@ func expiry(value any, asked time.Time) time.Time {
 		text = number.String()
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(seconds > 0 && seconds < math.MaxInt32) {
+	if err != nil {
+		return time.Time{}
+	}
+	return ending(seconds, asked)
+}
+
+// ending is when a life of some seconds ends, zero for one that cannot be.
+func ending(seconds float64, asked time.Time) time.Time {
+	if !(seconds > 0 && seconds < math.MaxInt32) {
 		return time.Time{}
 	}
 	return asked.Add(time.Duration(seconds * float64(time.Second)))
