@@ -191,6 +191,22 @@ func TestEntraRefreshOfOneOfTwoTenants(t *testing.T) {
 	}
 }
 
+// A logout names the tenant's issuer, and the sessions have that of the provider.
+func TestEntraLogoutOfOneOfTwoTenants(t *testing.T) {
+	op, g := startOP(t), startGraph(t)
+	p := entraOf(t, op, g, []string{tenantA, tenantB})
+	login, err := signIn(t, op, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := members{}
+	tenant(op, tenantA)(named)
+	got, why := take(t, op, NewLogoutTokens(Providers{p}), op.LogoutToken("RS256", nil, named))
+	if why != "" || got.Issuer != login.User.Issuer || got.Subject != login.User.Subject || got.SessionID != login.SessionID {
+		t.Errorf("OUT-4: %+v ends no session of %+v, %q", got, login.User, why)
+	}
+}
+
 func TestEntraDiscovery(t *testing.T) {
 	op, g := startOP(t), startGraph(t)
 	for issuer, want := range map[string]string{

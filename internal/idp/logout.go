@@ -23,7 +23,7 @@ const (
 // SessionID, everything of a user.
 type Logout struct {
 	Provider  string // the configured name
-	Issuer    string
+	Issuer    string // that of the provider's users, also where a tenant has its own
 	SessionID string // sid, "" when the provider did not say
 	Subject   string // sub, "" when the provider did not say
 }
@@ -210,6 +210,5 @@ func (p *Provider) logout(c claims) (Logout, error) {
 			return Logout{}, invalid(ReasonSubject, "%w", err)
 		}
 	}
-	issuer, _ := c.text("iss")
-	return Logout{Provider: p.Name(), Issuer: issuer, SessionID: sid, Subject: subject}, nil
+	return Logout{Provider: p.Name(), Issuer: p.Issuer(), SessionID: sid, Subject: subject}, nil
 }

@@ -2,12 +2,16 @@ package server_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/doorward/doorward/internal/auth"
+	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/idp/idptest"
+	"github.com/doorward/doorward/internal/session"
 )
 
 // The modules of the OpenID Foundation's relying-party plans for logout, by their
@@ -222,5 +226,31 @@ func TestFrontchannelLogout(t *testing.T) {
 		if name, _, _ := strings.Cut(want, "} "); h.metric(name) != want {
 			t.Errorf("LOG-3: counted as %q, want %q", h.metric(name), want)
 		}
+	}
+}
+
+// TestFrontchannelLogoutOfTenants: the issuer in the address is that of the tenant,
+// and the sessions have that of the provider.
+func TestFrontchannelLogoutOfTenants(t *testing.T) {
+	h := newHouse(t, options{})
+	const tenant, second = "11111111-2222-3333-4444-555555555555", "66666666-2222-3333-4444-555555555555"
+	entra, err := idp.New(idp.Config{
+		Name: "entra", Type: "entra", Tenants: []string{tenant, second}, Discovery: true, ClientID: "client", ClientSecret: "secret",
+	})
+	h.must(err)
+	h.server.Providers = idp.Providers{entra}
+	w := httptest.NewRecorder()
+	_, err = h.server.Sessions.Create(w, httptest.NewRequest("GET", "/callback", nil), h.server.Sites[0], session.Session{
+		User:            auth.User{Provider: "entra", Issuer: entra.Issuer(), Subject: tenant + "/ada", ID: "ada"},
+		ProviderSession: "sid-1",
+	})
+	h.must(err)
+	asked := auth.Request{Host: "auth.example.com", Cookies: []string{strings.Split(w.Header().Get("Set-Cookie"), ";")[0]}}
+	if who, err := h.server.Sessions.Load(t.Context(), asked); err != nil || who.User.ID != "ada" {
+		t.Fatalf("%+v, %v", who, err)
+	}
+	got := h.browser().get("/frontchannel_logout?sid=sid-1&iss=" + url.QueryEscape("https://login.microsoftonline.com/"+tenant+"/v2.0"))
+	if who, _ := h.server.Sessions.Load(t.Context(), asked); got.status != http.StatusOK || !who.User.Nobody() {
+		t.Errorf("OUT-5: %d, and %q is signed in", got.status, who.User.ID)
 	}
 }

@@ -30,6 +30,7 @@ func (s *Server) frontchannelLogout(w http.ResponseWriter, r *http.Request) erro
 			Title: "This sign-out is not known here", Text: "The address does not say which session is to end.",
 		}
 	}
+	issuer = provider.Issuer() // of its users, who may be of several tenants
 	err = s.Sessions.RevokeAll(r.Context(), session.Whose{Issuer: issuer, ProviderSession: sid, Unproven: true})
 	if err != nil {
 		return storeUnavailable(err)
