@@ -43,6 +43,7 @@ type cookieKey struct{ name, scope, value string }
 // entry is one known session.
 type entry struct {
 	held    *Held
+	user    string                  // that the keys of its user have in their names
 	session atomic.Pointer[Session] // with its identity; nil once it changed or was forgotten
 	epoch   uint64
 	bytes   int

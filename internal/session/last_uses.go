@@ -65,20 +65,15 @@ func (r *RedisStore) writeUses(ctx context.Context) {
 	}
 }
 
-// flushUses writes what waits. What could not be written is given up: the next use
-// counts again.
+// flushUses writes what waits, also of sessions that were renewed since they were
+// used. What could not be written is given up: the next use counts again.
 func (r *RedisStore) flushUses(ctx context.Context) {
 	for some := range slices.Chunk(r.uses.take(), usesAtOnce) {
 		type use struct{ key, name, at string }
 		var uses []use
 		for _, e := range some {
 			e.waiting.Store(false)
-			if s := e.session.Load(); s != nil {
-				uses = append(uses, use{r.used(userOf(s.User.Issuer, s.User.Subject)), e.held.name, strconv.FormatInt(e.used.Load(), 10)})
-			}
-		}
-		if len(uses) == 0 {
-			continue
+			uses = append(uses, use{r.used(e.user), e.held.name, strconv.FormatInt(e.used.Load(), 10)})
 		}
 		_, _ = r.redis.Do(ctx, uses[0].key, func(b rueidis.Builder) []rueidis.Completed {
 			commands := make([]rueidis.Completed, 0, len(uses))
@@ -91,7 +86,8 @@ func (r *RedisStore) flushUses(ctx context.Context) {
 }
 
 // idles reports whether a session was not used for too long, by this process or
-// another one. Then it is ended.
+// another one. Then it is ended. What was written down may be a minute older than
+// the last use.
 func (r *RedisStore) idles(ctx context.Context, e *entry, s Session, now time.Time) (bool, error) {
 	if r.Idle == 0 || now.Sub(time.Unix(e.used.Load(), 0)) <= r.Idle {
 		return false, nil
@@ -100,7 +96,7 @@ func (r *RedisStore) idles(ctx context.Context, e *entry, s Session, now time.Ti
 	if err != nil {
 		return false, err
 	}
-	if now.Sub(last) <= r.Idle {
+	if now.Sub(last) < r.Idle+usesEvery {
 		e.used.Store(last.Unix())
 		return false, nil
 	}

@@ -261,7 +261,7 @@ func (r *RedisStore) fetch(ctx context.Context, held *Held) (*entry, error) {
 		return nil, nil
 	}
 	s = r.rendered(s)
-	e := &entry{held: held, epoch: got.epoch, bytes: 2*len(got.value) + s.Identity.Size + 1<<10}
+	e := &entry{held: held, user: userOf(s.User.Issuer, s.User.Subject), epoch: got.epoch, bytes: 2*len(got.value) + s.Identity.Size + 1<<10}
 	e.session.Store(&s)
 	e.used.Store(s.Created.Unix())
 	return r.known.put(e, got.changes), nil

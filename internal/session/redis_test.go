@@ -350,6 +350,30 @@ func TestIdleElsewhere(t *testing.T) {
 	}
 }
 
+// TestIdleRenewed: a use counts also when the session is renewed right after it.
+func TestIdleRenewed(t *testing.T) {
+	cl := newClock()
+	cfg := config(t, cl)
+	cfg.Idle, cfg.KeepRefreshToken = 30*time.Minute, true
+	r := inRedis(t, redistest.Start(t), cfg)
+	sent := line(create(t, r, alone, user("ada")))
+	for i := range 4 {
+		cl.move(20 * time.Minute)
+		s, err := r.Load(t.Context(), auth.Request{Host: "alone.test", Cookies: []string{sent}})
+		if err != nil || s.User.ID != "ada" {
+			t.Fatalf("SES-7: used every 20 minutes, and idle after %d: %v", i, err)
+		}
+		if _, err := r.Renew(t.Context(), s, func(_ context.Context, s Session) (Session, error) { return s, nil }); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the change is heard of", func() bool {
+			e, _ := r.known.byName(s.Held.name)
+			return e == nil
+		})
+		r.flushUses(t.Context())
+	}
+}
+
 // TestChanging: a session that is read while it changes, or while a connection comes
 // and goes, is never nobody's.
 func TestChanging(t *testing.T) {

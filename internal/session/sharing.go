@@ -41,7 +41,7 @@ type notice struct {
 
 // Bounds of what is told and heard.
 const (
-	maxUntold   = 1 << 16
+	maxUntold   = 1 << 16                // half of them at most that anybody may have asked for
 	tellEvery   = 200 * time.Millisecond // while Redis cannot be asked
 	tellAtOnce  = 100
 	hearAtOnce  = 1000
@@ -52,10 +52,14 @@ const (
 // name is where they are told.
 func (s *sharing) listed() string { return s.redis.prefix + "r" }
 
-// tell takes a notice to the others.
+// tell takes a notice to the others. Strangers fill the queue only so far.
 func (s *sharing) tell(n notice) {
+	room := maxUntold
+	if n.Unproven {
+		room /= 2
+	}
 	s.mu.Lock()
-	if len(s.untold) < maxUntold {
+	if len(s.untold) < room {
 		s.untold = append(s.untold, n)
 	} else {
 		s.dropped = true

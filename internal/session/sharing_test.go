@@ -1,6 +1,8 @@
 package session
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -97,5 +99,20 @@ func TestNotices(t *testing.T) {
 	}
 	if server.Must("PTTL", "test:r") == "-1" {
 		t.Error("SES-6: the list is kept for ever")
+	}
+}
+
+// TestUntold: what anybody may ask for while Redis is away keeps no sign-out from
+// being told.
+func TestUntold(t *testing.T) {
+	cl := newClock()
+	s := &sharing{wake: make(chan struct{}, 1), now: cl.now}
+	for i := range 2 * maxUntold {
+		s.tell(notice{Issuer: "https://id.test", ProviderSession: strconv.Itoa(i), Unproven: true})
+	}
+	mine := notice{ID: NewID(), Until: cl.now().Add(time.Hour).Unix()}
+	s.tell(mine)
+	if len(s.untold) > maxUntold || !slices.Contains(s.untold, mine) {
+		t.Errorf("OUT-1 LIM-2: %d wait, and not the sign-out", len(s.untold))
 	}
 }
