@@ -4,6 +4,8 @@ package extauthz
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
@@ -33,8 +35,20 @@ type Server struct {
 }
 
 // Check implements authv3.AuthorizationServer. It never fails: what cannot be
-// judged is a denial, because Envoy may be set to let errors pass.
-func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+// judged is a denial, because Envoy may be set to let errors pass. A panic must not
+// end the process, as it does not end it over HTTP.
+func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (answer *authv3.CheckResponse, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			cause := fmt.Errorf("extauthz: check: panic of type %T", p)
+			s.Gate.Log.Error("a check panicked", "event", "check", "error", cause, "stack", string(debug.Stack()))
+			answer, err = s.Dialect.Answer(auth.Request{}, auth.CannotTell("", cause)), nil
+		}
+	}()
+	return s.check(ctx, question), nil
+}
+
+func (s *Server) check(ctx context.Context, question *authv3.CheckRequest) *authv3.CheckResponse {
 	from := "unknown" // is nobody's address, and nobody trusts it
 	if p, ok := peer.FromContext(ctx); ok {
 		from = p.Addr.String()
@@ -50,7 +64,7 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 		req.ID = gate.RequestID(req.ID) // the page and the line in the log have the same
 	}
 	s.Gate.Report("grpc", from, req, d, err)
-	return s.Dialect.Answer(req, d), nil
+	return s.Dialect.Answer(req, d)
 }
 
 // NewGRPC returns a gRPC server with the check and the standard health service.

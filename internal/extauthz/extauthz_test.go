@@ -2,6 +2,7 @@ package extauthz_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -24,6 +25,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -193,4 +195,24 @@ func certificate(t *testing.T) (*x509.CertPool, tls.Certificate) {
 	pool := x509.NewCertPool()
 	pool.AddCert(parsed)
 	return pool, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// panicking is a store with a mistake in it.
+type panicking struct{ session.Store }
+
+func (panicking) Load(context.Context, auth.Request) (session.Session, error) { panic("a mistake") }
+
+// TestPanic: a check that panics lets nobody in, and the process lives.
+func TestPanic(t *testing.T) {
+	log := telemetry.NewLog(io.Discard, 0, "json")
+	g := &gate.Gate{Sessions: panicking{}, Log: log, Metrics: telemetry.NewMetrics("test")}
+	g.Govern(&gate.Rules{Set: policy.New([]policy.Rule{{Name: "all", Allow: &policy.Allow{Any: true}}}, []string{"*.example.com"}, time.Now)})
+	settings := gateway.Settings{Proxies: gateway.Proxies{netip.MustParsePrefix("127.0.0.0/8")}}
+	s := &extauthz.Server{Gate: g, Dialect: gateway.GRPC{Settings: settings}}
+	ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}})
+	answer, err := s.Check(ctx, question("a=b"))
+	must(t, err)
+	if codes.Code(answer.GetStatus().GetCode()) != codes.Unavailable || answer.GetDeniedResponse().GetStatus().GetCode() != 503 {
+		t.Errorf("SES-4: %v", answer)
+	}
 }
