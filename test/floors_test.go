@@ -160,3 +160,21 @@ func list(t *testing.T, dir string) []listed {
 	}
 	return all
 }
+
+// required are the libraries that the product is written with.
+var required = []string{
+	"github.com/go-chi/chi/v5", "github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2",
+	"github.com/gorilla/sessions", "github.com/kelseyhightower/envconfig",
+}
+
+func TestRequiredLibraries(t *testing.T) {
+	var imported []string
+	for _, pkg := range list(t, "..") {
+		imported = append(imported, pkg.Imports...)
+	}
+	for _, library := range required {
+		if !slices.Contains(imported, library) {
+			t.Errorf("no package of the product imports %s", library)
+		}
+	}
+}
