@@ -48,12 +48,16 @@ func summarize(w io.Writer, cfg *config.Config) {
 		{"sign-in", strings.Join(signIns(cfg), ", ")},
 		{"provider", strings.Join(providerLines(cfg.Providers), "; ")},
 		{"may pass", admitted(cfg)},
+		{"tokens", strings.Join(tokenLines(cfg.Tokens), "; ")},
 		{"session", sessionLine(cfg)},
 		{"gateways", gateways(cfg)},
 		{"return to", strings.Join(append([]string{"the hosts above"}, cfg.AllowedRedirectHosts...), ", ")},
 		{"headers", strings.Join(cfg.IdentityHeaders, ", ")},
-		{"listen", fmt.Sprintf("%s, health and metrics on %s", cfg.Listen, cfg.AdminListen)},
+		{"listen", listenLine(cfg)},
 	} {
+		if line.text == "" {
+			continue // no tokens
+		}
 		fmt.Fprintf(w, "  %-10s %s\n", line.label, line.text)
 	}
 }
@@ -73,16 +77,51 @@ func signIns(cfg *config.Config) []string {
 func providerLines(providers []config.Provider) []string {
 	var lines []string
 	for _, p := range providers {
-		kind := "client with a secret"
-		switch {
-		case p.ClientAuth != "" && p.ClientAuth != "none":
-			kind = "client with " + p.ClientAuth
-		case p.ClientSecret == "":
-			kind = "public client"
-		}
-		lines = append(lines, fmt.Sprintf("%s (%s), issuer %s", p.Name, kind, idp.IssuerOf(providerConfig(p, nil))))
+		lines = append(lines, fmt.Sprintf("%s (%s), issuer %s", p.Name, clientKind(p), idp.IssuerOf(providerConfig(p, nil))))
 	}
 	return lines
+}
+
+func clientKind(p config.Provider) string {
+	kind, known := map[string]string{
+		"client_secret_basic": "client with a secret",
+		"client_secret_post":  "client with a secret, in the form",
+		"none":                "public client",
+		"private_key_jwt":     "client with a key",
+		"tls_client_auth":     "client with a certificate",
+		"federated_token":     "client with a federated token",
+	}[p.ClientAuth]
+	switch {
+	case known:
+		return kind
+	case p.ClientSecret == "":
+		return "public client"
+	}
+	return "client with a secret"
+}
+
+// tokenLines are whose tokens API clients may send.
+func tokenLines(tokens []config.Token) []string {
+	var lines []string
+	for _, t := range tokens {
+		switch {
+		case t.KeysFile != "":
+			lines = append(lines, "API keys of "+t.KeysFile)
+		case t.IntrospectionURL != "":
+			lines = append(lines, "what "+t.IntrospectionURL+" calls active")
+		default:
+			lines = append(lines, fmt.Sprintf("of %s for %s", t.IssuerURL, strings.Join(t.Audiences, ", ")))
+		}
+	}
+	return lines
+}
+
+func listenLine(cfg *config.Config) string {
+	text := cfg.Listen.String()
+	if cfg.GRPC.Listen != (config.Listener{}) {
+		text += fmt.Sprintf(", gRPC on %s", cfg.GRPC.Listen)
+	}
+	return fmt.Sprintf("%s, health and metrics on %s", text, cfg.AdminListen)
 }
 
 func admitted(cfg *config.Config) string {
@@ -110,7 +149,14 @@ func admitted(cfg *config.Config) string {
 }
 
 func sessionLine(cfg *config.Config) string {
-	text := fmt.Sprintf("in the cookie, ends after %s", cfg.SessionLifetime)
+	where := "in the cookie"
+	switch {
+	case cfg.SessionStore == "redis":
+		where = "in Redis"
+	case cfg.Redis.Configured():
+		where = "in the cookie, sign-outs shared through Redis"
+	}
+	text := fmt.Sprintf("%s, ends after %s", where, cfg.SessionLifetime)
 	if cfg.SessionIdleTimeout > 0 {
 		text += fmt.Sprintf(" or when unused for %s", cfg.SessionIdleTimeout)
 	}
