@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/doorward/doorward/internal/config"
+	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/server"
 	"github.com/doorward/doorward/internal/session"
 	"github.com/doorward/doorward/internal/telemetry"
@@ -97,13 +98,14 @@ func (p *people) run(cmd *cobra.Command, do func(ctx context.Context, w io.Write
 	return do(ctx, cmd.OutOrStdout(), stores.both, whose)
 }
 
-// issuers are those whose users are meant.
+// issuers are those whose users are meant, each once, as sessions have them.
 func (p *people) issuers(cfg *config.Config) ([]string, error) {
 	var found, names []string
 	for _, provider := range cfg.Providers {
 		names = append(names, provider.Name)
-		if p.provider == "" || p.provider == provider.Name {
-			found = append(found, provider.IssuerURL)
+		issuer := idp.IssuerOf(providerConfig(provider, nil))
+		if (p.provider == "" || p.provider == provider.Name) && !slices.Contains(found, issuer) {
+			found = append(found, issuer)
 		}
 	}
 	if len(found) == 0 {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -117,6 +119,50 @@ func TestSessionsCommands(t *testing.T) {
 	}
 	if _, out, _ := doorward(t, "sessions", "list", "--user", "2"); strings.Count(out, "\n") != 1 {
 		t.Errorf("eve's has ended too: %q", out)
+	}
+}
+
+// TestSessionsCommandsOfTypes: the issuer of a provider need not be written into its
+// configuration, and its users are found all the same.
+func TestSessionsCommandsOfTypes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "doorward.yaml")
+	const providers = `providers:
+  - {name: github, type: github, client_id: a}
+  - {name: entra, type: entra, client_id: b, tenants: [11111111-2222-3333-4444-555555555555, 66666666-2222-3333-4444-555555555555]}
+rules:
+  - {name: all, allow: any}
+`
+	if err := os.WriteFile(file, []byte(providers), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := withRedis(t, map[string]string{
+		"DOORWARD_REDIS_URL": "unix://" + redistest.Start(t).Socket, "DOORWARD_CONFIG_FILE": file,
+		"DOORWARD_OIDC_ISSUER_URL": "", "DOORWARD_OIDC_CLIENT_ID": "", "DOORWARD_ALLOW_ANY_USER": "",
+	})
+	stores, err := newStores(cfg, slog.New(slog.DiscardHandler), telemetry.NewMetrics("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { stores.run(ctx) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	made, err := newProviders(cfg.Providers, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range made {
+		user := auth.User{Provider: p.Name(), Issuer: p.Issuer(), Subject: "1", ID: "ada"}
+		if _, err := stores.Create(httptest.NewRecorder(), httptest.NewRequest("GET", "/callback", nil), sites(cfg)[0], session.Session{User: user}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ args, want string }{
+		{"--user ada --provider github", "ended: 1\n"}, {"--user ada", "ended: 1\n"}, {"--user ada", "ended: 0\n"},
+	} {
+		if code, out, stderr := doorward(t, append([]string{"sessions", "end", "--all"}, strings.Fields(tt.args)...)...); code != 0 || out != tt.want {
+			t.Errorf("OUT-4 %s: %d %q %q, want %q", tt.args, code, out, stderr, tt.want)
+		}
 	}
 }
 
