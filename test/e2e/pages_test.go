@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"github.com/doorward/doorward/internal/redis/redistest"
 	"github.com/doorward/doorward/test/stack"
 )
 
@@ -24,13 +25,17 @@ func (h *house) testPages(t *testing.T) {
 	if err := os.MkdirAll(outDir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := h.start(t, stack.PlainNginx, map[string]string{"DOORWARD_SIGN_IN_PAGE": "true"})
+	s := h.start(t, stack.PlainNginx, map[string]string{
+		"DOORWARD_SIGN_IN_PAGE":  "true",
+		"DOORWARD_SESSION_STORE": "redis", "DOORWARD_REDIS_URL": "unix://" + redistest.Start(t).Socket,
+	})
 	g := &gallery{visit: &visit{house: h, s: s, plain: true}}
 	for _, part := range []struct {
 		name string
 		run  func(*testing.T)
 	}{
 		{"signing in", g.testSignIn},
+		{"sessions", g.testSessions},
 		{"signing out", g.testSignOut},
 		{"signing out, asked first", g.testConfirm},
 		{"not allowed", g.testNotAllowed},
@@ -65,6 +70,32 @@ func (g *gallery) enter(t *testing.T, b *tab, email string) int {
 	b.click("a.primary")
 	g.atProvider(t, b)
 	return b.signIn(email)
+}
+
+// testSessions has somebody end, in one browser, that they are signed in in others.
+func (g *gallery) testSessions(t *testing.T) {
+	b, other, third := g.person(t), g.person(t), g.person(t)
+	for _, one := range []*tab{third, other, b} {
+		g.enter(t, one, stack.Bob)
+	}
+	b.open(g.s.AuthURL + "/")
+	b.click("a.button:not(:first-child)")
+	g.picture(t, b, "sessions", "Your sessions")
+	b.click("li button")
+	if left := b.eval(`String(document.querySelectorAll('li').length)`); left != "2" {
+		t.Errorf("of three sessions one was ended, and %s are left", left)
+	}
+	b.click("form .actions button")
+	g.picture(t, b, "sessions-one", "Your sessions")
+	if left := b.eval(`String(document.querySelectorAll('li').length)`); left != "1" {
+		t.Errorf("all others were ended, and %s are left", left)
+	}
+	for _, one := range []*tab{other, third} {
+		one.open(g.s.AuthURL + "/sessions")
+		if title := one.text("h1"); title != "You are not signed in" {
+			t.Errorf("where it was ended: %q", title)
+		}
+	}
 }
 
 func (g *gallery) testSignOut(t *testing.T) {
