@@ -40,10 +40,6 @@ type Config struct {
 	// the server forgot what was read. It must be quick.
 	Lost func()
 
-	// Connected is told of every connection that was made anew, from a goroutine
-	// of its own.
-	Connected func(ctx context.Context)
-
 	// Timeout is how long an answer is waited for; 0: 400 ms, so that whoever asks
 	// us hears within half a second that we cannot tell.
 	Timeout time.Duration
@@ -104,8 +100,7 @@ func (l *link) isDropped() bool {
 // New returns a client that is not connected yet; Run connects it.
 func New(cfg Config) *Client {
 	cfg.Timeout = cmp.Or(cfg.Timeout, usualTimeout)
-	c := &Client{Config: cfg, first: make(chan struct{}), tripped: make(chan struct{}, 1)}
-	return c
+	return &Client{Config: cfg, first: make(chan struct{}), tripped: make(chan struct{}, 1)}
 }
 
 // Do sends commands that are all about key, or about keys of its slot, and

@@ -33,7 +33,6 @@ func running(t *testing.T, cfg Config) *Client {
 	if cfg.Lost == nil {
 		cfg.Lost = func() {}
 	}
-	cfg.Connected = func(context.Context) {}
 	cfg.Log = slog.New(slog.DiscardHandler)
 	c := New(cfg)
 	ctx, stop := context.WithCancel(context.Background())

@@ -47,7 +47,6 @@ func (c *Client) connect(ctx context.Context) *link {
 	c.live.Store(l)
 	c.attempted()
 	c.Log.Info("connected to redis", "event", "redis")
-	c.work.Go(func() { c.Connected(ctx) })
 	return l
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/sessions"
@@ -45,13 +44,11 @@ type CookieConfig struct {
 	Now func() time.Time
 }
 
-// Render makes the identity headers of a user.
-type Render func(auth.User, auth.Tokens) auth.Identity
-
 // CookieStore keeps each session in one sealed cookie of its browser. Only what
 // ends a session early is kept here, in memory: sign-outs and last uses.
 type CookieStore struct {
 	jar
+	renderer
 	sealer  *sealer
 	revoked *revocations
 	used    uses
@@ -63,14 +60,6 @@ type CookieStore struct {
 	// hundred requests is decrypted and rendered once. Whether a session has
 	// expired, was ended or idled is asked each time.
 	opened *lru.Cache[openedKey, Session]
-	render atomic.Pointer[Rendering]
-}
-
-// Rendering is a Render that a store was given, and how many it had before. The
-// zero Rendering is the store's first.
-type Rendering struct {
-	Render
-	generation int
 }
 
 // openedKey is everything that an opened cookie depends on.
@@ -110,25 +99,15 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 		renewed: newRenewals(),
 		tokens:  newIDTokens(maxIDTokens),
 	}
-	c.render.Store(&Rendering{Render: cfg.Render})
+	c.begin(cfg.Render)
 	return c, nil
 }
 
 // SetRender implements Store.
 func (c *CookieStore) SetRender(render Render) Rendering {
-	r := Rendering{render, c.render.Load().generation + 1}
-	c.render.Store(&r)
+	next := c.renderer.SetRender(render)
 	c.opened.Purge()
-	return r
-}
-
-// IdentityBy is the identity of the session as r makes it. It is at hand, unless
-// another Render was set while the session was opened.
-func (s Session) IdentityBy(r Rendering) auth.Identity {
-	if s.Rendered == r.generation {
-		return s.Identity
-	}
-	return r.Render(s.User, s.Tokens)
+	return next
 }
 
 // Load implements Store. This one has nobody to ask, and so never an error.
@@ -162,8 +141,7 @@ func (c *CookieStore) lives(s Session, now time.Time) bool {
 
 // open returns what a cookie contains, with the identity rendered.
 func (c *CookieStore) open(name, scope, value string) (Session, bool) {
-	render := c.render.Load()
-	key := openedKey{name, scope, value, render.generation}
+	key := openedKey{name, scope, value, c.generation()}
 	if s, ok := c.opened.Get(key); ok {
 		return s, true
 	}

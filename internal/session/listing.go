@@ -164,23 +164,3 @@ func (r *RedisStore) Called(ctx context.Context, issuer, name string) ([]Whose, 
 	slices.SortFunc(all, func(a, b Whose) int { return cmp.Compare(a.Subject, b.Subject) })
 	return all, nil
 }
-
-// Listed implements Listing. Sessions in cookies are not known.
-func (m *Moving) Listed(ctx context.Context, whose Whose) ([]Listed, error) {
-	return m.Redis.Listed(ctx, whose)
-}
-
-// EndListed implements Listing.
-func (m *Moving) EndListed(ctx context.Context, sessions []Listed) error {
-	return m.Redis.EndListed(ctx, sessions)
-}
-
-// EndOthers implements Listing. Sessions in cookies are others, unless s is one of
-// them: then they cannot be told apart from it.
-func (m *Moving) EndOthers(ctx context.Context, s Session) ([]Listed, error) {
-	ended, err := m.Redis.EndOthers(ctx, s)
-	if err != nil || s.Held == nil {
-		return ended, err
-	}
-	return ended, m.Cookie.RevokeAll(ctx, Whose{Issuer: s.User.Issuer, Subject: s.User.Subject})
-}

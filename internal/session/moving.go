@@ -16,7 +16,10 @@ type Moving struct {
 	InRedis bool // where new sessions are kept
 }
 
-var _ Store = (*Moving)(nil)
+var (
+	_ Store   = (*Moving)(nil)
+	_ Listing = (*Moving)(nil)
+)
 
 // NewMoving returns both stores as one. Sessions in cookies that are ended are ended
 // on every replica.
@@ -116,4 +119,24 @@ func (m *Moving) Carry(w http.ResponseWriter, r *http.Request, site auth.Site, s
 func (m *Moving) SetRender(render Render) Rendering {
 	m.older().SetRender(render)
 	return m.newer().SetRender(render)
+}
+
+// Listed implements Listing. Sessions in cookies are not known.
+func (m *Moving) Listed(ctx context.Context, whose Whose) ([]Listed, error) {
+	return m.Redis.Listed(ctx, whose)
+}
+
+// EndListed implements Listing.
+func (m *Moving) EndListed(ctx context.Context, sessions []Listed) error {
+	return m.Redis.EndListed(ctx, sessions)
+}
+
+// EndOthers implements Listing. Sessions in cookies are others, unless s is one of
+// them: then they cannot be told apart from it.
+func (m *Moving) EndOthers(ctx context.Context, s Session) ([]Listed, error) {
+	ended, err := m.Redis.EndOthers(ctx, s)
+	if err != nil || s.Held == nil {
+		return ended, err
+	}
+	return ended, m.Cookie.RevokeAll(ctx, Whose{Issuer: s.User.Issuer, Subject: s.User.Subject})
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -22,7 +21,7 @@ import (
 // sign-out at the provider.
 type RedisConfig struct {
 	CookieConfig
-	Redis  redis.Config // Changed, Lost and Connected are the store's
+	Redis  redis.Config // Changed and Lost are the store's
 	Prefix string       // of all keys
 
 	// Grace is how long sessions that are known go on while Redis is away.
@@ -39,12 +38,12 @@ type RedisConfig struct {
 // a session in use asks nobody.
 type RedisStore struct {
 	jar
+	renderer
 	roster
 	redis      *redis.Client
 	references *sealer
 	sealed     *sealer // places
 	vault      *vault
-	render     atomic.Pointer[Rendering]
 	known      *known
 	outage     outage
 	ended      *revocations // by name, those that this process ended or saw ended
@@ -80,9 +79,8 @@ func NewRedisStore(cfg RedisConfig) (*RedisStore, error) {
 		outage: outage{grace: cfg.Grace, now: cfg.Now},
 		graced: cfg.Graced, log: cfg.Log,
 	}
-	r.render.Store(&Rendering{Render: cfg.Render})
+	r.begin(cfg.Render)
 	cfg.Redis.Changed, cfg.Redis.Lost = r.changed, r.lost
-	cfg.Redis.Connected = func(context.Context) {}
 	r.redis = redis.New(cfg.Redis)
 	return r, nil
 }
@@ -110,13 +108,6 @@ func (r *RedisStore) changed(keys []string) {
 
 // lost hears that a change may have been missed.
 func (r *RedisStore) lost() { r.outage.begin(r.known.epoch.Add(1) - 1) }
-
-// SetRender implements Store.
-func (r *RedisStore) SetRender(render Render) Rendering {
-	next := Rendering{render, r.render.Load().generation + 1}
-	r.render.Store(&next)
-	return next
-}
 
 // Load implements Store.
 func (r *RedisStore) Load(ctx context.Context, req auth.Request) (Session, error) {
@@ -210,19 +201,12 @@ func (r *RedisStore) current(e *entry) (Session, bool) {
 	if s == nil {
 		return Session{}, false
 	}
-	if s.Rendered != r.render.Load().generation {
+	if s.Rendered != r.generation() {
 		next := r.rendered(*s)
 		e.session.CompareAndSwap(s, &next)
 		s = &next
 	}
 	return *s, true
-}
-
-// rendered is s with its identity as response headers.
-func (r *RedisStore) rendered(s Session) Session {
-	render := r.render.Load()
-	s.Identity, s.Rendered = render.Render(s.User, s.Tokens), render.generation
-	return s
 }
 
 // checked returns a session that is still good, and counts this as a use of it.

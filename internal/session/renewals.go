@@ -3,14 +3,12 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -26,7 +24,7 @@ const (
 // and after, since nobody can know whether the browser took that cookie. It lets
 // one refresh of a session run at a time.
 type renewals struct {
-	flights singleflight.Group
+	flights flights
 
 	held   atomic.Int64 // sessions; most servers never have one
 	mu     sync.Mutex
@@ -105,31 +103,10 @@ func weigh(s Session) int {
 	return around + 2*len(plain) + s.Identity.Size
 }
 
-// once has one call of work run for a session at a time. Who asks meanwhile waits
-// for its result, but not longer than for the end of ctx; the work goes on. A
-// panic of it is an error.
-func (r *renewals) once(ctx context.Context, s Session, work func(context.Context) (Session, error)) (Session, error) {
-	done := r.flights.DoChan(string(s.ID[:]), func() (result any, err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				result, err = s, fmt.Errorf("session: renew: panic of type %T", p)
-			}
-		}()
-		return work(context.WithoutCancel(ctx))
-	})
-	select {
-	case result := <-done:
-		s, _ := result.Val.(Session)
-		return s, result.Err
-	case <-ctx.Done():
-		return s, ctx.Err()
-	}
-}
-
 // Renew implements Store. What a refresh brought is kept in memory until the
 // session ends: a check cannot set a cookie.
 func (c *CookieStore) Renew(ctx context.Context, s Session, refresh Refresh) (Session, error) {
-	return c.renewed.once(ctx, s, func(ctx context.Context) (Session, error) {
+	result, err := c.renewed.flights.once(ctx, string(s.ID[:]), func(ctx context.Context) (any, error) {
 		latest := c.latest(s)
 		switch {
 		case c.revoked.has(latest):
@@ -157,6 +134,11 @@ func (c *CookieStore) Renew(ctx context.Context, s Session, refresh Refresh) (Se
 		c.renewed.keep(next)
 		return next, nil
 	})
+	next, ok := result.(Session)
+	if !ok { // a panic, or the end of ctx
+		return s, err
+	}
+	return next, err
 }
 
 // renewedBy is s with what a refresh may change of it. A refresh that speaks of
@@ -173,17 +155,10 @@ func (s Session) renewedBy(next Session) (Session, error) {
 // latest is the newest state of a session that a cookie opened, rendered.
 func (c *CookieStore) latest(s Session) Session {
 	s = c.renewed.latest(s)
-	if s.Rendered != c.render.Load().generation {
+	if s.Rendered != c.generation() {
 		s = c.rendered(s)
 		c.renewed.rendered(s)
 	}
-	return s
-}
-
-// rendered is s with its identity as response headers.
-func (c *CookieStore) rendered(s Session) Session {
-	render := c.render.Load()
-	s.Identity, s.Rendered = render.Render(s.User, s.Tokens), render.generation
 	return s
 }
 

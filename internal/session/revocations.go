@@ -93,6 +93,18 @@ func (r *revocations) addAll(whose Whose, until, now time.Time) {
 	r.whose[key] = ended{now, until}
 }
 
+// learn is addAll for an end elsewhere: a later one that is known stays.
+func (r *revocations) learn(whose Whose, until, at time.Time) {
+	s := Session{ProviderSession: whose.ProviderSession}
+	s.User.Issuer, s.User.Subject = whose.Issuer, whose.Subject
+	if whose.ProviderSession != "" {
+		s.User.Subject = ""
+	}
+	if !r.lastEnd(s).After(at) {
+		r.addAll(whose, until, at)
+	}
+}
+
 // key is what sessions are looked up by: a session of the provider is enough.
 func (w Whose) key() Whose {
 	if w.ProviderSession != "" {

@@ -34,23 +34,20 @@ func (r roster) allEnded(whose string) string { return r.prefix + "e:{" + whose 
 // provided are the sessions that came from one of the provider's.
 func (r roster) provided(id string) string { return r.prefix + "i:{" + id + "}" }
 
+// ends are those of sessions in cookies that go on to matter, by their time; the
+// channel of the same name is where they are told.
+func (r roster) ends() string { return r.prefix + "r" }
+
 // called are the users of a name.
 func (r roster) called(name string) string { return r.prefix + "n:{" + name + "}" }
 
 // nameOf is the name of the session that a key is about, "" for other keys.
 func (r roster) nameOf(key string) string {
-	rest, ok := cutPrefix(key, r.prefix)
+	rest, ok := strings.CutPrefix(key, r.prefix)
 	if !ok || len(rest) < 4 || rest[0] != 's' && rest[0] != 'v' || rest[1:3] != ":{" {
 		return ""
 	}
 	return rest[3 : len(rest)-1]
-}
-
-func cutPrefix(text, prefix string) (string, bool) {
-	if len(text) < len(prefix) || text[:len(prefix)] != prefix {
-		return text, false
-	}
-	return text[len(prefix):], true
 }
 
 // userOf is how the keys of a user are named (OpenID Connect Core section 5.7).

@@ -23,9 +23,8 @@ type sharing struct {
 	heard atomic.Bool // everything that was told before; false until Redis was asked
 	wake  chan struct{}
 
-	mu      sync.Mutex
-	untold  []notice
-	dropped bool // something that was not told
+	mu     sync.Mutex
+	untold []notice
 }
 
 // notice is one end: of a session, or of all of somebody.
@@ -48,11 +47,8 @@ const (
 	noticeBound = "doorward revocations"
 )
 
-// listed are the ends that go on to matter, by their time; the channel of the same
-// name is where they are told.
-func (s *sharing) listed() string { return s.redis.prefix + "r" }
-
-// tell takes a notice to the others. Strangers fill the queue only so far.
+// tell takes a notice to the others. While Redis is away maxUntold of them wait, of
+// which strangers fill a half; of more the others do not hear.
 func (s *sharing) tell(n notice) {
 	room := maxUntold
 	if n.Unproven {
@@ -61,8 +57,6 @@ func (s *sharing) tell(n notice) {
 	s.mu.Lock()
 	if len(s.untold) < room {
 		s.untold = append(s.untold, n)
-	} else {
-		s.dropped = true
 	}
 	s.mu.Unlock()
 	select {
@@ -75,7 +69,7 @@ func (s *sharing) tell(n notice) {
 func (s *sharing) run(ctx context.Context) {
 	var work sync.WaitGroup
 	work.Go(func() {
-		s.redis.redis.Receive(ctx, s.listed(), func() { s.hearAll(ctx) }, s.hear)
+		s.redis.redis.Receive(ctx, s.redis.ends(), func() { s.hearAll(ctx) }, s.hear)
 	})
 	for ctx.Err() == nil {
 		select {
@@ -110,7 +104,7 @@ func (s *sharing) tellAll(ctx context.Context) bool {
 // send lists notices, tells them, and takes old ones off the list. One that anybody
 // may have asked for is only told: it costs no memory.
 func (s *sharing) send(ctx context.Context, notices []notice) error {
-	key := s.listed()
+	key := s.redis.ends()
 	_, err := s.redis.redis.Do(ctx, key, func(b rueidis.Builder) []rueidis.Completed {
 		var commands []rueidis.Completed
 		for _, n := range notices {
@@ -149,7 +143,7 @@ func (s *sharing) hear(sealed string) {
 
 // hearAll reads everything that was told before and still matters.
 func (s *sharing) hearAll(ctx context.Context) {
-	key := s.listed()
+	key := s.redis.ends()
 	for from := int64(0); ctx.Err() == nil; {
 		results, err := s.redis.redis.Do(ctx, key, func(b rueidis.Builder) []rueidis.Completed {
 			return []rueidis.Completed{b.Zrange().Key(key).Min(strconv.FormatInt(from, 10)).Max(strconv.FormatInt(from+hearAtOnce-1, 10)).Build()}
@@ -168,17 +162,5 @@ func (s *sharing) hearAll(ctx context.Context) {
 		}
 		// A few may move forward when old ones are taken off the list meanwhile.
 		from += hearAtOnce / 2
-	}
-}
-
-// learn is addAll for an end elsewhere: a later one that is known stays.
-func (r *revocations) learn(whose Whose, until, at time.Time) {
-	s := Session{ProviderSession: whose.ProviderSession}
-	s.User.Issuer, s.User.Subject = whose.Issuer, whose.Subject
-	if whose.ProviderSession != "" {
-		s.User.Subject = ""
-	}
-	if !r.lastEnd(s).After(at) {
-		r.addAll(whose, until, at)
 	}
 }

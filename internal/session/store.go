@@ -61,7 +61,8 @@ type Store interface {
 // refresh cannot change.
 type Refresh func(ctx context.Context, s Session) (Session, error)
 
-// ErrEnded says that the provider has ended a session.
+// ErrEnded says that a session was ended: by the provider, as a Refresh reports it,
+// or by RevokeAll while its login was under way.
 var ErrEnded = errors.New("session: ended by the provider")
 
 // Whose names sessions by what the provider knows: all that came from one of its
