@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -292,7 +293,8 @@ func (c Config) settlePush(meta *metadata, doc claims) error {
 }
 
 // endpoint reads a discovered address, which is https unless the operator chose
-// an http issuer (OIDC-9).
+// an http issuer, or http for where the document is, inside a cluster: then that
+// server's own addresses may be http, but for those that browsers go to (OIDC-9).
 func (c Config) endpoint(doc claims, name string) (string, error) {
 	raw, err := doc.text(name)
 	if err != nil || raw == "" {
@@ -302,10 +304,18 @@ func (c Config) endpoint(doc claims, name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	if u.Scheme != "https" && !c.plainIssuer() {
+	inside := name != "authorization_endpoint" && name != "end_session_endpoint" && c.besideDocument(u)
+	if u.Scheme != "https" && !c.plainIssuer() && !inside {
 		return "", fmt.Errorf("%s is not https", name)
 	}
 	return raw, nil
+}
+
+// besideDocument reports whether an address is of the server that was configured
+// as the one that has the discovery document.
+func (c Config) besideDocument(u *url.URL) bool {
+	at, err := url.Parse(c.DiscoveryURL)
+	return err == nil && c.DiscoveryURL != "" && at.Scheme == u.Scheme && at.Host == u.Host
 }
 
 // accepted is the intersection of the algorithms accepted here and those that

@@ -119,6 +119,50 @@ func TestDiscoveryAtAnotherAddress(t *testing.T) {
 	}
 }
 
+// TestDiscoveryInsideIsPlain: the issuer is https, and the provider is asked over
+// http inside the cluster, as its document says.
+func TestDiscoveryInsideIsPlain(t *testing.T) {
+	const issuer = "https://id.example.com/realms/main"
+	for _, tt := range []struct {
+		name          string
+		member, value string
+		want          string
+	}{
+		{"its own addresses", "", "", ""},
+		{"OIDC-9 another server's", "token_endpoint", "http://other.example.com/token", "unavailable: discovery"},
+		{"OIDC-9 where browsers go", "authorization_endpoint", "", "unavailable: discovery"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			op := startOP(t)
+			op.Set(func(b *idptest.Behaviour) {
+				b.OmitIss = true
+				b.Claims = func(c map[string]any) { c["iss"] = issuer }
+				b.Discovery = func(doc map[string]any) {
+					doc["issuer"], doc["end_session_endpoint"] = issuer, "https://id.example.com/logout"
+					if tt.value != "" {
+						doc[tt.member] = tt.value
+					}
+				}
+			})
+			p := rp(t, op, func(c *Config) {
+				c.IssuerURL, c.DiscoveryURL = issuer, op.URL(idptest.Discovery)
+				if tt.member != "authorization_endpoint" {
+					c.AuthURL = op.URL(idptest.Authorize)
+				}
+			})
+			if _, err := signInAt(t, p); reason(err) != tt.want {
+				t.Fatalf("got %v, want %q", err, tt.want)
+			}
+			if tt.want != "" {
+				return
+			}
+			if login, err := signIn(t, op, p); err != nil || login.User.Issuer != issuer {
+				t.Errorf("%+v, %v", login.User, err)
+			}
+		})
+	}
+}
+
 // TestEveryAddressByHand is the same without discovery, with userinfo, which is
 // asked for the groups.
 func TestEveryAddressByHand(t *testing.T) {

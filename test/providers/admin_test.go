@@ -18,6 +18,7 @@ import (
 // visitor is a client with a session, which can show its cookie to any replica.
 type visitor struct {
 	*stack.Visitor
+	gateway *stack.Visitor // asks Doorward itself
 
 	mu     sync.Mutex
 	cookie string // the last session that was set
@@ -29,7 +30,7 @@ const sessionCookie = "__Secure-doorward"
 // signedIn is somebody who has signed in at Keycloak.
 func signedIn(t *testing.T, s *stack.Stack) *visitor {
 	t.Helper()
-	v := &visitor{Visitor: stack.NewVisitor(s.CA)}
+	v := &visitor{Visitor: stack.NewVisitor(s.CA), gateway: stack.NewVisitor(nil)}
 	v.Watch = func(_ *http.Request, res *http.Response) {
 		for _, cookie := range res.Cookies() {
 			if cookie.Name == sessionCookie && cookie.Value != "" {
@@ -55,7 +56,7 @@ func signedIn(t *testing.T, s *stack.Stack) *visitor {
 // at is what one Doorward says about the session, asked as nginx asks.
 func (v *visitor) at(t *testing.T, d *stack.Doorward, app string) int {
 	t.Helper()
-	page, err := stack.NewVisitor(nil).Fetch(t.Context(), "http://"+d.Listen+"/auth/nginx", http.Header{
+	page, err := v.gateway.Fetch(t.Context(), "http://"+d.Listen+"/auth/nginx", http.Header{
 		"X-Original-Url": {app + "/"}, "X-Original-Method": {http.MethodGet}, "Cookie": {sessionCookie + "=" + v.cookie},
 	})
 	if err != nil {
@@ -142,8 +143,11 @@ func (h *house) endOnce(t *testing.T, s *stack.Stack, end func(context.Context) 
 		t.Fatal(err)
 	}
 	began := time.Now()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
 	for _, d := range replicas {
 		for v.at(t, d, s.AppURL) != http.StatusUnauthorized {
+			<-ticker.C
 			if time.Since(began) > patience {
 				t.Fatalf("%v after the administrator ended the session it is still good", patience)
 			}

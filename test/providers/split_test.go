@@ -2,11 +2,14 @@ package providers
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +48,8 @@ func (h *house) testSplit(t *testing.T) {
 	}{
 		// Requests are pushed to where discovery says, and that is known to answer.
 		{"with discovery", map[string]string{"DOORWARD_OIDC_CA_FILE": front.ca.File}, "/.well-known/openid-configuration /ext/par/request"},
+		// The document says where Keycloak is inside; nothing else needs to be known.
+		{"with discovery inside", nil, ""},
 		{"every address by hand", map[string]string{
 			"DOORWARD_OIDC_DISCOVERY":       "false",
 			"DOORWARD_OIDC_AUTH_URL":        browser + "/auth",
@@ -57,6 +62,9 @@ func (h *house) testSplit(t *testing.T) {
 			h.atRealm(t, s, realm)
 			maps.Copy(s.Doorward.Env, endpoints)
 			maps.Copy(s.Doorward.Env, mode.env)
+			if mode.env == nil {
+				discoverInside(t, s, issuer, h.keycloak.Issuer("Split")+"/.well-known/openid-configuration")
+			}
 			front.take() // what the test before left
 			start(t, s)
 			h.visit(t, s, site{origin: issuer, signIn: byPassword("username", "#kc-login"), leave: "#kc-logout", groups: "ops,staff"})
@@ -68,6 +76,27 @@ func (h *house) testSplit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// discoverInside configures the provider of the environment by a file, with the
+// place of its discovery document.
+func discoverInside(t *testing.T, s *stack.Stack, issuer, document string) {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"providers": []map[string]any{{
+		"name": "keycloak", "issuer_url": issuer, "discovery_url": document,
+		"client_id": stack.ClientID, "client_secret_file": filepath.Join(s.Doorward.Dir, "secret"),
+	}}}) // JSON is YAML, too
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.Doorward.Dir, "doorward.yaml"), text, 0o600)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.Doorward.Dir, "secret"), []byte(s.Doorward.Env["DOORWARD_OIDC_CLIENT_SECRET"]), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.DeleteFunc(s.Doorward.Env, func(name, _ string) bool { return strings.HasPrefix(name, "DOORWARD_OIDC_") })
+	s.Doorward.Env["DOORWARD_CONFIG_FILE"] = filepath.Join(s.Doorward.Dir, "doorward.yaml")
 }
 
 // take returns what somebody who is no browser asked for since the last time.

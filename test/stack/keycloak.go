@@ -34,7 +34,9 @@ func (k *Keycloak) Start(ctx context.Context) error {
 		Name: "keycloak", Dir: k.Dir, Path: program,
 		Args: []string{
 			"start", "--optimized", "--http-enabled=true", "--http-host=" + host, "--http-port=" + port,
-			"--hostname-strict=false", "--proxy-headers=xforwarded",
+			// Whoever asks inside is told addresses inside, also where a realm has a
+			// frontend: what clusters set.
+			"--hostname=" + k.URL(), "--hostname-backchannel-dynamic=true", "--proxy-headers=xforwarded",
 		},
 		Env: map[string]string{
 			"KC_BOOTSTRAP_ADMIN_USERNAME": "admin",

@@ -42,8 +42,10 @@ type SAMLIdP struct {
 	sessions map[string]*saml.Session // by cookie
 }
 
-// URL is its origin, and Issuer the entity id in its answers.
-func (p *SAMLIdP) URL() string    { return "http://" + p.Listen }
+// URL is its origin.
+func (p *SAMLIdP) URL() string { return "http://" + p.Listen }
+
+// Issuer is the entity id in its answers.
 func (p *SAMLIdP) Issuer() string { return p.URL() + "/metadata" }
 
 // SSO is where authentication requests go.
