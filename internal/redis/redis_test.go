@@ -99,14 +99,15 @@ func TestTrouble(t *testing.T) {
 		{
 			"loading", []string{"--save", "3600 1", "--enable-debug-command", "yes"},
 			func(s *redistest.Server) {
-				s.Must("DEBUG", "POPULATE", "3000", "filler", "2000")
+				s.Must("DEBUG", "POPULATE", "20000", "filler", "2000")
 				s.Must("SAVE")
 				s.Kill()
-				s.With("--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024").Launch()
+				s.With("--key-load-delay", "4000", "--loading-process-events-interval-bytes", "1024").Launch()
 				s.Await(func(answer string) bool { return strings.HasPrefix(answer, "LOADING") })
 			},
 			func(s *redistest.Server) { s.Must("CONFIG", "SET", "key-load-delay", "0") },
-			[]Kind{Loading}, []Kind{Loading},
+			// It is slow to say so while it loads.
+			[]Kind{Loading, Slow, Down}, []Kind{Loading, Slow, Down},
 		},
 		{
 			"a replica", nil, func(s *redistest.Server) { s.Must("REPLICAOF", "127.0.0.1", "1") }, func(s *redistest.Server) { s.Must("REPLICAOF", "NO", "ONE") },

@@ -39,9 +39,9 @@ func TestDenialIsFoundInTheLog(t *testing.T) {
 			if got.status != http.StatusForbidden || id == nil {
 				t.Fatalf("%d, without an id: %s", got.status, got.body)
 			}
-			if !strings.Contains(h.log.String(), `"request_id":"`+id[1]+`"`) {
-				t.Errorf("the log does not have %s", id[1])
-			}
+			h.await("the log has "+id[1], func() bool { // the line comes after the answer
+				return strings.Contains(h.log.String(), `"request_id":"`+id[1]+`"`)
+			})
 		})
 	}
 }

@@ -193,6 +193,18 @@ func (h *house) relyOn(op *idptest.Provider, name, label string, log *slog.Logge
 	return provider
 }
 
+// await waits until a condition holds, for what happens beside an answer.
+func (h *house) await(what string, holds func() bool) {
+	h.t.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(time.Minute); !holds(); <-ticker.C {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("%s: not within a minute", what)
+		}
+	}
+}
+
 func (h *house) must(err error) {
 	h.t.Helper()
 	if err != nil {
