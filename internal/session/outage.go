@@ -28,9 +28,15 @@ func (o *outage) begin(epoch uint64) {
 	}
 }
 
-// end notes that Redis was asked and has answered.
-func (o *outage) end() {
-	if o.under.Load() {
+// end notes that Redis was asked in epoch and has answered. What it was asked before
+// the outage, and whose answer is only now looked at, does not end it.
+func (o *outage) end(epoch uint64) {
+	if !o.under.Load() {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if epoch > o.epoch {
 		o.under.Store(false)
 	}
 }

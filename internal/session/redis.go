@@ -235,7 +235,7 @@ func (r *RedisStore) fetch(ctx context.Context, held *Held) (*entry, error) {
 		return nil, err
 	}
 	got, _ := result.(read)
-	r.outage.end()
+	r.outage.end(got.epoch)
 	if got.version == struck {
 		r.ended.add(held.mark, time.Unix(held.expires, 0), r.Now())
 		return nil, nil

@@ -350,6 +350,19 @@ func TestIdleElsewhere(t *testing.T) {
 	}
 }
 
+// TestLateAnswer: an answer from before the outage does not end its grace.
+func TestLateAnswer(t *testing.T) {
+	cl := newClock()
+	o := outage{grace: time.Minute, now: cl.now}
+	o.begin(4)
+	if o.end(4); !o.spares(4) {
+		t.Error("L9: known sessions are not known any more, and Redis is away")
+	}
+	if o.end(5); o.spares(4) {
+		t.Error("OUT-1: Redis answers, and what was known before is not asked for")
+	}
+}
+
 // TestIdleRenewed: a use counts also when the session is renewed right after it.
 func TestIdleRenewed(t *testing.T) {
 	cl := newClock()
