@@ -101,6 +101,18 @@ func issuers(providers []config.Provider) map[string]string {
 	return all
 }
 
+// tenants say whose sessions count, by the name of a provider with several tenants:
+// who takes one off the list does not want its users any more.
+func tenants(providers []config.Provider) map[string]func(subject string) bool {
+	all := map[string]func(string) bool{}
+	for _, p := range providers {
+		if accepts := idp.TenantsOf(providerConfig(p, nil)); accepts != nil {
+			all[p.Name] = accepts
+		}
+	}
+	return all
+}
+
 func newProviders(all []config.Provider, log *slog.Logger) (idp.Providers, error) {
 	var providers idp.Providers
 	var mistakes []error

@@ -8,13 +8,18 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/config"
+	"github.com/doorward/doorward/internal/session"
+	"github.com/doorward/doorward/internal/telemetry"
 )
 
 var (
@@ -97,6 +102,40 @@ func TestIssuersOfKinds(t *testing.T) {
 	}
 	if got := strings.Join(labels, " "); got != "id.test id.test GitHub git.test Google Microsoft Microsoft" {
 		t.Errorf("labels %s", got)
+	}
+}
+
+// TestTenantTakenAway: the sessions of a tenant that is not on the list any more do
+// not count, and those of the others do.
+func TestTenantTakenAway(t *testing.T) {
+	const a, b, c = "11111111-aaaa-4aaa-8aaa-111111111111", "22222222-BBBB-4bbb-8bbb-222222222222", "33333333-cccc-4ccc-8ccc-333333333333"
+	store := func(tenants ...string) *stores {
+		cfg := &config.Config{
+			Providers: []config.Provider{{Name: "entra", Type: "entra", Tenants: tenants, ClientID: "c", Discovery: true}},
+			Sites:     []config.Site{{Scheme: "https", Host: "app.example.com"}}, CookieName: "doorward",
+			CookieSecrets: [][]byte{make([]byte, 32)}, SessionLifetime: time.Hour,
+		}
+		all, err := newStores(cfg, slog.New(slog.DiscardHandler), telemetry.NewMetrics("test"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	site := auth.Site{Scheme: "https", Host: "app.example.com"}
+	for _, tt := range []struct {
+		tenant string
+		want   bool
+	}{{a, true}, {strings.ToLower(b), true}, {c, false}, {"", false}} {
+		w := httptest.NewRecorder()
+		user := auth.User{Provider: "entra", Issuer: "https://login.microsoftonline.com/organizations/v2.0", Subject: tt.tenant + "/1", ID: "ada"}
+		if _, err := store(a, b, c).Create(w, httptest.NewRequest("GET", "/", nil), site, session.Session{User: user}); err != nil {
+			t.Fatal(err)
+		}
+		cookie, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")
+		who, err := store(a, b).Load(t.Context(), auth.Request{Host: site.Host, Cookies: []string{cookie}})
+		if err != nil || who.User.Nobody() == tt.want {
+			t.Errorf("AUTHZ-6: a session of the tenant %q: %q, %v", tt.tenant, who.User.ID, err)
+		}
 	}
 }
 

@@ -35,8 +35,8 @@ func newStores(cfg *config.Config, log *slog.Logger, metrics *telemetry.Metrics)
 		Keys: keys, Sites: sites(cfg), Name: cfg.CookieName, Insecure: cfg.CookieInsecure,
 		Persist: cfg.CookiePersist, Lifetime: cfg.SessionLifetime, Idle: cfg.SessionIdleTimeout,
 		KeepAccessToken: cfg.PassAccessToken, KeepIDToken: cfg.PassIDToken, KeepRefreshToken: cfg.Renews(),
-		Issuers: issuers(cfg.Providers),
-		Render:  renderer(cfg).Render, Now: time.Now,
+		Issuers: issuers(cfg.Providers), Accepts: tenants(cfg.Providers),
+		Render: renderer(cfg).Render, Now: time.Now,
 	}
 	cookies, err := session.NewCookieStore(common)
 	if err != nil || !cfg.Redis.Configured() {

@@ -114,6 +114,22 @@ func (e *entra) subject(p *Provider, c claims) (string, error) {
 	return tenant + "/" + subject, err
 }
 
+// TenantsOf returns a function that reports whether a subject of an earlier login is
+// of a tenant that this configuration still has. It is nil where users have none in
+// their subjects.
+func TenantsOf(cfg Config) func(subject string) bool {
+	if kind, err := kindOf(cfg.Type); err == nil {
+		kind.prepare(&cfg)
+	}
+	if cfg.Type != "entra" || len(cfg.Tenants) < 2 {
+		return nil
+	}
+	return func(subject string) bool {
+		tenant, _, _ := strings.Cut(subject, "/")
+		return slices.Contains(cfg.Tenants, tenant)
+	}
+}
+
 // audience is the token endpoint, the only one that Entra takes.
 func (e *entra) audience(_ *Provider, meta *metadata) string { return meta.tokenURL }
 

@@ -30,6 +30,10 @@ type CookieConfig struct {
 	// Nil: all count.
 	Issuers map[string]string
 
+	// Accepts reports, by the name of a provider, whether the sessions of a subject
+	// count. A provider that is not there accepts all of its issuer.
+	Accepts map[string]func(subject string) bool
+
 	// KeepAccessToken and KeepIDToken keep a token in the cookie, because the
 	// configuration passes it on.
 	KeepAccessToken, KeepIDToken bool

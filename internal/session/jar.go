@@ -52,8 +52,11 @@ func scope(site auth.Site) string {
 }
 
 // counts reports whether a session has not reached its end, and comes from an
-// issuer whose sessions count.
+// issuer and of a subject whose sessions count.
 func (j *jar) counts(s Session, now time.Time) bool {
+	if accepts := j.Accepts[s.User.Provider]; accepts != nil && !accepts(s.User.Subject) {
+		return false
+	}
 	issuer, known := j.Issuers[s.User.Provider]
 	return now.Before(s.Expires) && now.Before(s.Created.Add(j.Lifetime)) && // which may be shorter than it was
 		(j.Issuers == nil || known && issuer == s.User.Issuer)

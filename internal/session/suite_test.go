@@ -407,10 +407,12 @@ func testOtherIssuer(t *testing.T, store maker) {
 	cl := &clock{at: time.Unix(1_700_000_000, 0)}
 	keys := keyring(t, secretOf(9))
 	sites := auth.Sites{{Scheme: "https", Host: "app.example.com"}}
+	accepted := "1"
 	at := func(issuer string, lifetime time.Duration) Store {
 		return store(t, CookieConfig{
 			Keys: keys, Sites: sites, Name: "doorward", Lifetime: lifetime, Issuers: map[string]string{"oidc": issuer},
-			Render: func(auth.User, auth.Tokens) auth.Identity { return auth.Identity{} }, Now: cl.now,
+			Accepts: map[string]func(string) bool{"oidc": func(subject string) bool { return subject == accepted }},
+			Render:  func(auth.User, auth.Tokens) auth.Identity { return auth.Identity{} }, Now: cl.now,
 		})
 	}
 	w := httptest.NewRecorder()
@@ -424,12 +426,15 @@ func testOtherIssuer(t *testing.T, store maker) {
 		name     string
 		issuer   string
 		lifetime time.Duration
+		accepted string
 		want     bool
 	}{
-		{"its own issuer", "https://staging.example.com", time.Hour, true},
-		{"another issuer", "https://id.example.com", time.Hour, false},
-		{"SES-7 a lifetime that became shorter", "https://staging.example.com", 5 * time.Minute, false},
+		{"its own issuer", "https://staging.example.com", time.Hour, "1", true},
+		{"another issuer", "https://id.example.com", time.Hour, "1", false},
+		{"AUTHZ-6 a subject that is not accepted any more", "https://staging.example.com", time.Hour, "2", false},
+		{"SES-7 a lifetime that became shorter", "https://staging.example.com", 5 * time.Minute, "1", false},
 	} {
+		accepted = tt.accepted
 		s, err := at(tt.issuer, tt.lifetime).Load(t.Context(), auth.Request{Host: "app.example.com", Cookies: []string{cookie.Name + "=" + cookie.Value}})
 		if err != nil || s.User.Nobody() == tt.want {
 			t.Errorf("%s: %q, %v", tt.name, s.User.Subject, err)
