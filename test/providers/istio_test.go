@@ -17,22 +17,23 @@ import (
 // virtual service two routes. What it leaves alone is deploy/envoy's.
 func istio(app string) [][2]string {
 	const indent = "                      "
+	route := func(match, action string) string {
+		return indent + "  - match: { " + match + " }\n" +
+			indent + "    " + action + "\n" +
+			indent + "    typed_per_filter_config:\n" +
+			indent + "      envoy.filters.http.ext_authz:\n" +
+			indent + "        \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute\n" +
+			indent + "        disabled: true\n"
+	}
+	const denied, doorward = "direct_response: { status: 403 }", "route: { cluster: doorward }"
 	return [][2]string{
 		{"path_prefix: /auth/envoy", "path_prefix: /oauth2/auth/envoy"},
 		{indent + "        - exact: x-auth-request-user\n", indent + "        - exact: authorization\n" + indent + "        - exact: x-auth-request-user\n"},
 		// There is no host for Doorward alone.
 		{"route: { cluster: doorward }", "direct_response: { status: 200 }"},
 		{"domains: [app.example.com]\n" + indent + "routes:\n", "domains: [" + app + "]\n" + indent + "routes:\n" +
-			indent + "  - match: { path: /oauth2/auth }\n" +
-			indent + "    direct_response: { status: 403 }\n" +
-			indent + "  - match: { prefix: /oauth2/auth/ }\n" +
-			indent + "    direct_response: { status: 403 }\n" +
-			indent + "  - match: { prefix: /oauth2/ }\n" +
-			indent + "    route: { cluster: doorward }\n" +
-			indent + "    typed_per_filter_config:\n" +
-			indent + "      envoy.filters.http.ext_authz:\n" +
-			indent + "        \"@type\": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute\n" +
-			indent + "        disabled: true\n"},
+			route("path: /oauth2/auth", denied) + route("prefix: /oauth2/auth/", denied) + route("path: /oauth2/denied", denied) +
+			route("prefix: /oauth2/", doorward)},
 	}
 }
 
