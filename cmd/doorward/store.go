@@ -44,7 +44,7 @@ func newStores(cfg *config.Config, log *slog.Logger, metrics *telemetry.Metrics)
 	}
 	inRedis, err := session.NewRedisStore(session.RedisConfig{
 		CookieConfig: common, Redis: redisConfig(cfg.Redis, log), Prefix: cfg.Redis.Prefix,
-		Grace: cfg.SessionOutageGrace, Graced: metrics.Graced, Log: log,
+		Grace: cfg.SessionOutageGrace, Graced: metrics.Graced,
 	})
 	if err != nil {
 		return nil, err

@@ -126,7 +126,7 @@ func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
 	}
 	a := p.attempt(time.Second)
 	if a == nil {
-		return nil, p.Ready()
+		return p.settled()
 	}
 	timer := time.NewTimer(p.patience())
 	defer timer.Stop()
@@ -136,10 +136,16 @@ func (p *Provider) metadata(ctx context.Context) (*metadata, error) {
 	case <-ctx.Done():
 		return nil, unavailable(partDiscovery, ctx.Err())
 	}
+	return p.settled()
+}
+
+// settled is what was discovered by now, or else why nothing was.
+func (p *Provider) settled() (*metadata, error) {
+	err := p.Ready() // before the look: what was discovered stays
 	if meta := p.meta.Load(); meta != nil {
 		return meta, nil
 	}
-	return nil, p.Ready()
+	return nil, err
 }
 
 func (p *Provider) patience() time.Duration {
@@ -152,13 +158,16 @@ func (p *Provider) patience() time.Duration {
 }
 
 // attempt joins the attempt in flight or begins one. It returns nil when the
-// last one failed less than gap ago.
+// last one failed less than gap ago and, with a gap, when one has succeeded.
 func (p *Provider) attempt(gap time.Duration) *attempt {
 	d := &p.discovery
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.running != nil {
 		return d.running
+	}
+	if gap > 0 && p.meta.Load() != nil {
+		return nil // while the caller came here
 	}
 	if since := p.conf.Now().Sub(d.ended); d.failed != nil && since >= 0 && since < gap {
 		return nil

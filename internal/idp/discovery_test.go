@@ -250,6 +250,22 @@ func TestDiscoveryOnDemandIsRateLimited(t *testing.T) {
 	}
 }
 
+// TestDiscoveredMeanwhile: a login that found nothing discovered, and then came too
+// late to join the attempt, asks no second time.
+func TestDiscoveredMeanwhile(t *testing.T) {
+	op := startOP(t)
+	p := rp(t, op)
+	if _, err := p.metadata(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p.attempt(time.Second) != nil {
+		t.Error("L1: another attempt began")
+	}
+	if meta, err := p.settled(); meta == nil || err != nil {
+		t.Errorf("settled: %v, %v", meta, err)
+	}
+}
+
 func TestStalledDiscovery(t *testing.T) {
 	op := startOP(t)
 	op.Set(func(b *idptest.Behaviour) { b.Delay[idptest.Discovery] = time.Hour })

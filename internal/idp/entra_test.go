@@ -150,8 +150,8 @@ func TestEntraTenants(t *testing.T) {
 			if u.Issuer != issuer || u.Issuer != p.Issuer() || u.Subject != subject || u.ID != "user-1" {
 				t.Errorf("AUTHZ-1: %+v", u)
 			}
-			if !p.Issues(op.Issuer()+"/"+tenantA+"/v2.0") || p.Issues(op.Issuer()+"/{tenantid}/v2.0") {
-				t.Error("OIDC-4: Issues")
+			if !p.issues(op.Issuer()+"/"+tenantA+"/v2.0") || p.issues(op.Issuer()+"/{tenantid}/v2.0") {
+				t.Error("OIDC-4: the issuers that tokens may name")
 			}
 			if g.asked.Load() != 0 || op.Requests(idptest.Userinfo) != 0 {
 				t.Error("Graph or userinfo was asked for nothing")

@@ -191,10 +191,6 @@ func (p *Provider) Keys() *Keys {
 	return p.keys
 }
 
-// Issues reports whether a token or a message that names this issuer can be of
-// this provider. It is Issuer, except for providers with several tenants.
-func (p *Provider) Issues(issuer string) bool { return p.kind.answersAs(p, issuer) }
-
 func (c Config) withDefaults() Config {
 	c.Scopes = slices.Clone(c.Scopes)
 	if len(c.Scopes) == 0 {

@@ -24,7 +24,8 @@ func (ps Providers) OfIssuer(issuer string) (*Provider, bool) {
 	return nil, false
 }
 
-// issues reports whether the provider has tokens that name an issuer.
+// issues reports whether the provider has tokens that name an issuer. It is Issuer,
+// except for providers with several tenants.
 func (p *Provider) issues(issuer string) bool {
 	return issuer != "" && p.kind.openID() && p.kind.answersAs(p, issuer)
 }

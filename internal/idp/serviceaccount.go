@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/secret"
 )
 
@@ -94,22 +95,7 @@ func (a *serviceAccount) token(ctx context.Context, p *Provider) (secret.Secret,
 	if err != nil {
 		return "", err
 	}
-	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion.Reveal()}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, key.tokenURL, strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", errors.New("token_uri is no address")
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := do(p.client, req)
-	if err != nil {
-		return "", endpointError(partAccount, err)
-	}
-	members, err := resp.members("service account", partAccount)
-	if err != nil {
-		return "", err
-	}
-	tokens, err := issued(members, now)
+	tokens, err := p.grantAccount(ctx, key.tokenURL, assertion, now)
 	if err != nil {
 		return "", err
 	}
@@ -117,4 +103,24 @@ func (a *serviceAccount) token(ctx context.Context, p *Provider) (secret.Secret,
 	defer a.mu.Unlock()
 	a.access, a.end, a.change = tokens.Access, tokens.Expiry, change
 	return tokens.Access, nil
+}
+
+// grantAccount exchanges the assertion of an account for an access token.
+func (p *Provider) grantAccount(ctx context.Context, tokenURL string, assertion secret.Secret, asked time.Time) (auth.Tokens, error) {
+	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion.Reveal()}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, tokenURL, strings.NewReader(form.Encode()))
+	if err != nil {
+		return auth.Tokens{}, errors.New("token_uri is no address")
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := do(p.client, req)
+	if err != nil {
+		return auth.Tokens{}, endpointError(partAccount, err)
+	}
+	members, err := resp.members("service account", partAccount)
+	if err != nil {
+		return auth.Tokens{}, err
+	}
+	return issued(members, asked)
 }

@@ -171,9 +171,9 @@ func (h *house) newStore(opt options) session.Store {
 
 // inRedis is a store that runs until the test ends.
 func (h *house) inRedis(server *redistest.Server, cfg session.CookieConfig) session.Store {
-	log := slog.New(slog.DiscardHandler)
 	sessions, err := session.NewRedisStore(session.RedisConfig{
-		CookieConfig: cfg, Prefix: "test:", Log: log, Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}, Log: log},
+		CookieConfig: cfg, Prefix: "test:",
+		Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}, Log: slog.New(slog.DiscardHandler)},
 	})
 	h.must(err)
 	ctx, stop := context.WithCancel(context.Background())

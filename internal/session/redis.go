@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -29,8 +28,6 @@ type RedisConfig struct {
 
 	// Graced is told of each answer out of the grace; nil: nobody is.
 	Graced func()
-
-	Log *slog.Logger
 }
 
 // RedisStore keeps sessions in Redis. The cookie holds what names and opens one.
@@ -53,7 +50,6 @@ type RedisStore struct {
 	renewing   flights
 	renewals   sync.WaitGroup // that run
 	graced     func()
-	log        *slog.Logger
 }
 
 // maxRecord bounds a session in Redis, in bytes.
@@ -77,7 +73,7 @@ func NewRedisStore(cfg RedisConfig) (*RedisStore, error) {
 		jar: newJar(cfg.CookieConfig), roster: roster{cfg.Prefix},
 		references: references, sealed: places, vault: vault, started: cfg.Now(), known: newKnown(), ended: newRevocations(),
 		outage: outage{grace: cfg.Grace, now: cfg.Now},
-		graced: cfg.Graced, log: cfg.Log,
+		graced: cfg.Graced,
 	}
 	r.begin(cfg.Render)
 	cfg.Redis.Changed, cfg.Redis.Lost = r.changed, r.lost

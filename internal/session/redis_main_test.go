@@ -42,7 +42,7 @@ func inRedis(t testing.TB, server *redistest.Server, cfg CookieConfig) *RedisSto
 func inServer(server *redistest.Server, cfg CookieConfig) RedisConfig {
 	return RedisConfig{
 		CookieConfig: cfg, Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}, Timeout: 20 * time.Second},
-		Prefix: "test:", Grace: time.Minute, Log: quietly(),
+		Prefix: "test:", Grace: time.Minute,
 	}
 }
 
@@ -70,7 +70,7 @@ func running(t testing.TB, cfg RedisConfig) *RedisStore {
 
 func idling(t testing.TB, cfg RedisConfig) *RedisStore {
 	t.Helper()
-	cfg.Redis.Log = cfg.Log
+	cfg.Redis.Log = quietly()
 	r, err := NewRedisStore(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -472,7 +472,7 @@ func TestOutage(t *testing.T) {
 	var graced atomic.Int32
 	c := running(t, RedisConfig{
 		CookieConfig: cfg, Redis: redis.Config{Unix: true, Addresses: []string{server.Socket}},
-		Prefix: "test:", Grace: time.Minute, Graced: func() { graced.Add(1) }, Log: quietly(),
+		Prefix: "test:", Grace: time.Minute, Graced: func() { graced.Add(1) },
 	})
 	known, ended := line(create(t, c, alone, user("ada"))), line(create(t, c, alone, user("eve")))
 	who(t, c, "alone.test", known)

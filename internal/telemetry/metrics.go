@@ -67,15 +67,19 @@ func NewMetrics(version string) *Metrics {
 		Name: "doorward_config_stale",
 		Help: "1 while the configuration file has mistakes and an older one is in force.",
 	})
+	m.registry.MustRegister(m.checks, m.logins, m.refresh, m.signOuts, m.refusals, m.revoked, m.insecure, m.reloads, m.stale, newBuildInfo(version),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func newBuildInfo(version string) prometheus.Gauge {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "doorward_build_info",
 		Help:        "1, with the version as a label.",
 		ConstLabels: prometheus.Labels{"version": version, "go": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.checks, m.logins, m.refresh, m.signOuts, m.refusals, m.revoked, m.insecure, m.reloads, m.stale, build,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return m
+	return build
 }
 
 // Check counts one answered check.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -59,11 +60,7 @@ func pace(ctx context.Context, address string, status int, request []byte, lasti
 	if err := context.Cause(ctx); err != nil {
 		return outcome{}, err
 	}
-	var together []time.Duration
-	for _, mine := range took {
-		together = append(together, mine...)
-	}
-	return summarise(together, time.Since(began)), nil
+	return summarise(slices.Concat(took...), time.Since(began)), nil
 }
 
 // measurePace is how long people wait at a rate that no server minds.
