@@ -23,7 +23,8 @@ import (
 )
 
 var (
-	providerSnippet = regexp.MustCompile("(?s)```yaml\n(providers:.*?)```")
+	providerSnippet = regexp.MustCompile("(?s)```ya?ml\n(providers:.*?)```")
+	otherSnippet    = regexp.MustCompile("(?s)```ya?ml\n((?:rules|tokens):.*?)```")
 	secretPath      = regexp.MustCompile(`/run/secrets/[a-z-]+`)
 )
 
@@ -46,7 +47,7 @@ func TestREADMEProviders(t *testing.T) {
 			}
 			return writeFile(t, filepath.Join(dir, name), content)
 		})
-		for name, value := range environment(writeFile(t, filepath.Join(dir, "doorward.yaml"), "rules: [{allow: any}]\n"+snippet)) {
+		for name, value := range environment(writeFile(t, filepath.Join(dir, "doorward.yaml"), withRules(snippet))) {
 			t.Setenv(name, value)
 		}
 		t.Setenv("DOORWARD_OIDC_ISSUER_URL", "")
@@ -70,6 +71,36 @@ func TestREADMEProviders(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("README.md has no snippet for %s", name)
 		}
+	}
+}
+
+// withRules is a file in which everybody may enter, unless it says who.
+func withRules(snippet string) string {
+	if strings.Contains("\n"+snippet, "\nrules:") {
+		return snippet
+	}
+	return "rules: [{allow: any}]\n" + snippet
+}
+
+// TestREADMERules loads the snippets of README.md about rules and API clients, as
+// `doorward check` does.
+func TestREADMERules(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	keys := writeFile(t, filepath.Join(dir, "keys.yaml"), "")
+	snippets := otherSnippet.FindAllStringSubmatch(string(readme), -1)
+	if len(snippets) < 2 {
+		t.Errorf("README.md shows %d files of rules and of tokens", len(snippets))
+	}
+	for _, match := range snippets {
+		snippet := secretPath.ReplaceAllStringFunc(match[1], func(path string) string {
+			return writeFile(t, filepath.Join(dir, filepath.Base(path)), "hush")
+		})
+		snippet = strings.ReplaceAll(snippet, "/etc/doorward/keys.yaml", keys)
+		loadRules(t, writeFile(t, filepath.Join(dir, "doorward.yaml"), withRules(snippet)))
 	}
 }
 
