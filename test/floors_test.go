@@ -55,7 +55,7 @@ func TestFloors(t *testing.T) {
 	for _, pkg := range list(t, "..") {
 		from := short(pkg.ImportPath)
 		if floorOf(from) == nil {
-			t.Errorf("%s has no floor: give it one in floors_test.go and in DESIGN.md", from)
+			t.Errorf("%s has no floor: give it one here, and a row in CONTRIBUTING.md", from)
 			continue
 		}
 		for _, wrong := range wrongArrows(from, pkg.Imports, false) {
