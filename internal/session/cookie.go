@@ -157,7 +157,9 @@ func (c *CookieStore) open(name, scope, value string) (Session, bool) {
 	// Not the whole header lines that these are parts of.
 	key.scope, key.value = strings.Clone(scope), strings.Clone(value)
 	c.opened.Add(key, s)
-	c.revoked.meet(s)
+	if !c.revoked.has(s) {
+		c.revoked.meet(s)
+	}
 	return s, true
 }
 
@@ -229,13 +231,16 @@ func (c *CookieStore) revoke(s Session) {
 
 // RevokeAll implements Store.
 func (c *CookieStore) RevokeAll(_ context.Context, whose Whose) error {
-	now := c.Now()
-	until := now.Add(c.Lifetime)
-	c.revoked.addAll(whose, until, now)
+	// A login after the last end counts as later than that, also when the clock was
+	// set back; so does the next end.
+	at := later(c.Now(), c.revoked.lastOf(whose).Add(time.Millisecond))
+	until := at.Add(c.Lifetime)
+	stranger := whose.Unproven && !c.revoked.known.Contains(whose.key())
+	c.revoked.addAll(whose, until, at)
 	if c.shared != nil {
 		c.shared.tell(notice{
 			Issuer: whose.Issuer, ProviderSession: whose.ProviderSession, Subject: whose.Subject,
-			At: now.UnixMilli(), Until: until.Unix(), Unproven: whose.Unproven && !c.revoked.known.Contains(whose.key()),
+			At: at.UnixMilli(), Until: until.Unix(), Unproven: stranger,
 		})
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/doorward/doorward/internal/auth"
 )
 
 // revocations remembers the sessions that were ended before their time, until
@@ -74,7 +76,8 @@ func (r *revocations) add(id ID, until, now time.Time) {
 	r.until[id] = until
 }
 
-// addAll ends all sessions of somebody.
+// addAll ends all sessions of somebody. What needs no proof is done with by that:
+// asked again, it is a stranger's wish until somebody signs in.
 func (r *revocations) addAll(whose Whose, until, now time.Time) {
 	r.any.Store(true)
 	key := whose.key()
@@ -91,16 +94,14 @@ func (r *revocations) addAll(whose Whose, until, now time.Time) {
 		r.sweep(now)
 	}
 	r.whose[key] = ended{now, until}
+	if whose.Unproven {
+		r.known.Remove(key)
+	}
 }
 
 // learn is addAll for an end elsewhere: a later one that is known stays.
 func (r *revocations) learn(whose Whose, until, at time.Time) {
-	s := Session{ProviderSession: whose.ProviderSession}
-	s.User.Issuer, s.User.Subject = whose.Issuer, whose.Subject
-	if whose.ProviderSession != "" {
-		s.User.Subject = ""
-	}
-	if !r.lastEnd(s).After(at) {
+	if !r.lastOf(whose).After(at) {
 		r.addAll(whose, until, at)
 	}
 }
@@ -166,6 +167,12 @@ func (r *revocations) lastEnd(s Session) time.Time {
 	r.mu.RUnlock()
 	claimed, _ := r.unproven.Peek(key)
 	return later(last, claimed.at)
+}
+
+// lastOf is when all sessions of somebody were last ended.
+func (r *revocations) lastOf(whose Whose) time.Time {
+	key := whose.key()
+	return r.lastEnd(Session{User: auth.User{Issuer: key.Issuer, Subject: key.Subject}, ProviderSession: key.ProviderSession})
 }
 
 func later(a, b time.Time) time.Time {

@@ -276,3 +276,27 @@ func TestIDTokensAreBounded(t *testing.T) {
 		t.Errorf("LIM-2: %d tokens, %d bytes", tokens.recent.Len(), tokens.bytes)
 	}
 }
+
+// TestEndsBehindTheClock: when the clock was set back, what ends still ends, and what
+// has ended stays so.
+func TestEndsBehindTheClock(t *testing.T) {
+	cl := newClock()
+	c := store(t, config(t, cl))
+	ada := Whose{Issuer: "https://id.test", Subject: "ada"}
+	var sent []string
+	for range 3 {
+		sent = append(sent, line(create(t, c, alone, login("ada", ""))))
+		if err := c.RevokeAll(t.Context(), ada); err != nil {
+			t.Fatal(err)
+		}
+		for i, cookie := range sent {
+			if who(t, c, "alone.test", cookie) != "" {
+				t.Errorf("OUT-4 L17: login %d of %d goes on", i, len(sent))
+			}
+		}
+		cl.move(-10 * time.Minute)
+	}
+	if last := line(create(t, c, alone, login("ada", ""))); who(t, c, "alone.test", last) != "ada" {
+		t.Error("OUT-4 L17: a later login is ended as well")
+	}
+}

@@ -102,6 +102,37 @@ func TestNotices(t *testing.T) {
 	}
 }
 
+// TestAskedAgain: who knows their own session at the provider ends it once, and fills
+// no list by asking again.
+func TestAskedAgain(t *testing.T) {
+	server := redistest.Start(t)
+	one := moving(t, server, config(t, newClock()), false)
+	eventually(t, "it listens", one.Shared)
+	for logins := range 2 {
+		sent := line(create(t, one, alone, login("ada", "sid-1")))
+		for range 5 {
+			if err := one.RevokeAll(t.Context(), Whose{Issuer: "https://id.test", ProviderSession: "sid-1", Unproven: true}); err != nil {
+				t.Fatal(err)
+			}
+			if who(t, one, "alone.test", sent) != "" {
+				t.Error("OUT-5: it goes on")
+			}
+		}
+		if err := one.RevokeAll(t.Context(), Whose{Issuer: "https://id.test", Subject: "last" + strconv.Itoa(logins)}); err != nil {
+			t.Fatal(err)
+		}
+		want := strconv.Itoa(2 * (logins + 1)) // that, and one for all
+		eventually(t, "the last is told", func() bool {
+			one.Cookie.shared.mu.Lock()
+			defer one.Cookie.shared.mu.Unlock()
+			return len(one.Cookie.shared.untold) == 0
+		})
+		if got := server.Must("ZCARD", "test:r"); got != want {
+			t.Errorf("LIM-2: %s are listed after %d logins, want %s", got, logins+1, want)
+		}
+	}
+}
+
 // TestUntold: what anybody may ask for while Redis is away keeps no sign-out from
 // being told.
 func TestUntold(t *testing.T) {
