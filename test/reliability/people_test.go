@@ -15,7 +15,12 @@ import (
 
 // TestManyLogins is L8: ten thousand people sign in within a minute.
 func TestManyLogins(t *testing.T) {
-	h := newHouse(t, "", nil).start("/readyz")
+	t.Run("cookie", func(t *testing.T) { manyLogins(t, newHouse(t, "", nil).start("/readyz")) })
+	t.Run("redis", func(t *testing.T) { one, _ := twins(t, nil); manyLogins(t, one) })
+}
+
+func manyLogins(t *testing.T, h *house) {
+	t.Helper()
 	h.provider.Set(func(b *idptest.Behaviour) { b.Algorithm = "ES256" }) // one processor signs for all of them
 	h.signIn()
 	const people = 10_000
@@ -45,7 +50,12 @@ func TestManyLogins(t *testing.T) {
 // TestCrashDuringLogins is L12: kill -9 while people sign in. Who is signed in
 // stays so, and who was at the provider comes back to a login that works.
 func TestCrashDuringLogins(t *testing.T) {
-	h := newHouse(t, "", nil).start("/readyz")
+	t.Run("cookie", func(t *testing.T) { crashDuringLogins(t, newHouse(t, "", nil).start("/readyz")) })
+	t.Run("redis", func(t *testing.T) { one, _ := twins(t, nil); crashDuringLogins(t, one) })
+}
+
+func crashDuringLogins(t *testing.T, h *house) {
+	t.Helper()
 	session := h.signIn()
 	type flow struct{ cookie, callback string }
 	var flows []flow

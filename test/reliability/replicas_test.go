@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,39 +93,89 @@ func TestRollingRestart(t *testing.T) {
 	one, other := twins(t, map[string]string{"DOORWARD_SHUTDOWN_DELAY": "1s"})
 	cookie := one.signIn()
 	front := frontOf(t, one, other)
-	through := func() (answer, error) {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+front.Listen+"/page", nil)
-		if err != nil {
-			return answer{}, err
-		}
-		req.Host, req.Header = "app.example.com", navigation(cookie)
-		began := time.Now()
-		res, err := one.client.Do(req)
-		if err != nil {
-			return answer{}, err
-		}
-		return answer{status: res.StatusCode, took: time.Since(began)}, res.Body.Close()
-	}
+	through := func() (answer, error) { return one.through(front, cookie) }
 	if a, err := through(); err != nil || a.status != http.StatusOK {
 		t.Fatalf("through nginx: %d, %v", a.status, err)
 	}
 	const rate = 2000
 	stop, began := steady(rate, through), time.Now()
 	for range 3 {
-		for _, h := range []*house{one, other} {
-			if err := h.doorward.Stop(); err != nil {
-				t.Error(err)
-			}
-			if code := h.doorward.Process().ExitCode(); code != 0 {
-				t.Errorf("L11: exit code %d", code)
-			}
-			h.start("/readyz")
-		}
+		replace(nil, one, other)
 	}
 	result := stop()
 	t.Logf("L11: six restarts under %.0f requests/s: %v", float64(len(result.took))/time.Since(began).Seconds(), result)
 	if !result.only(http.StatusOK) {
 		t.Errorf("L11: %v\n%s", result, one.doorward.Process().Log())
+	}
+}
+
+// through asks nginx for a page of the app.
+func (h *house) through(front *stack.Front, cookie string) (answer, error) {
+	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodGet, "http://"+front.Listen+"/page", nil)
+	if err != nil {
+		return answer{}, err
+	}
+	req.Host, req.Header = "app.example.com", navigation(cookie)
+	began := time.Now()
+	res, err := h.client.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	return answer{status: res.StatusCode, took: time.Since(began)}, res.Body.Close()
+}
+
+// replace starts replicas anew one after the other, with some of the configuration
+// changed.
+func replace(env map[string]string, replicas ...*house) {
+	for _, h := range replicas {
+		h.t.Helper()
+		if err := h.doorward.Stop(); err != nil {
+			h.t.Error(err)
+		}
+		if code := h.doorward.Process().ExitCode(); code != 0 {
+			h.t.Errorf("L11: exit code %d", code)
+		}
+		maps.Copy(h.doorward.Env, env)
+		h.start("/readyz")
+	}
+}
+
+// TestSecretRotation is L5: a new cookie secret is added, goes first, and the old
+// one is retired, on two replicas under load.
+func TestSecretRotation(t *testing.T) {
+	for _, store := range []string{"cookie", "redis"} {
+		t.Run(store, func(t *testing.T) {
+			one, other := twins(t, map[string]string{"DOORWARD_SHUTDOWN_DELAY": "1s"})
+			replace(map[string]string{"DOORWARD_SESSION_STORE": store}, one, other)
+			front := frontOf(t, one, other)
+			var cookies []string
+			for range 1000 {
+				cookies = append(cookies, one.signIn())
+			}
+			before, after := one.doorward.Env["DOORWARD_COOKIE_SECRET"], stack.CookieSecret()
+			var next atomic.Int64
+			stop := steady(1000, func() (answer, error) {
+				return one.through(front, cookies[int(next.Add(1))%len(cookies)])
+			})
+			for _, secrets := range []string{before + "," + after, after + "," + before} {
+				replace(map[string]string{"DOORWARD_COOKIE_SECRET": secrets}, one, other)
+			}
+			result := stop()
+			t.Logf("L5: 1000 cookies while the secret is rotated on two replicas: %v", result)
+			if !result.only(http.StatusOK) {
+				t.Errorf("L5: %v\n%s", result, one.doorward.Process().Log())
+			}
+			fresh := other.signIn()
+			replace(map[string]string{"DOORWARD_COOKIE_SECRET": after}, one, other)
+			retired := atOnce(len(cookies), 8, func(i int) (answer, error) { return one.check(cookies[i]) })
+			t.Logf("L5: the old secret is retired: %v", retired)
+			if !retired.only(http.StatusUnauthorized) {
+				t.Errorf("L5: %v", retired)
+			}
+			for _, h := range []*house{one, other} {
+				h.awaitStatus("a session that the new secret sealed", http.StatusAccepted, func() (answer, error) { return h.check(fresh) })
+			}
+		})
 	}
 }
 
