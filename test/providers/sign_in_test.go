@@ -18,7 +18,7 @@ type site struct {
 	choose string // what leads there from a page of Dex; "" is for no such page
 
 	// remembers is true when the session does not end with the sign-out: Dex has no
-	// way to tell the identity providers behind it.
+	// way to tell the identity providers behind it, and nobody else does.
 	remembers bool
 
 	email  string // Ada's; "" is the usual one
@@ -37,6 +37,7 @@ func (h *house) testSignIn(t *testing.T) {
 		{"Dex by password", h.atDex},
 		{"Dex by another connector", h.atDexMock},
 		{"Dex by SAML", h.atDexSAML},
+		{"Dex by SAML that hears of no sign-out", h.atDexSAMLUntold},
 		{"Keycloak", h.atKeycloak},
 	} {
 		t.Run(provider.name, func(t *testing.T) {
@@ -154,8 +155,19 @@ func (h *house) atDexMock(t *testing.T, s *stack.Stack) site {
 	}
 }
 
-// atDexSAML is Dex before a SAML identity provider.
+// atDexSAML is Dex before a SAML identity provider, to whose own sign-out Doorward
+// sends people.
 func (h *house) atDexSAML(t *testing.T, s *stack.Stack) site {
+	idp := h.layOutDex(t, s)
+	s.Doorward.Env["DOORWARD_OIDC_END_SESSION_URL"] = idp.SignOut()
+	begin(t, s.Start)
+	return site{
+		origin: idp.URL(), signIn: byPassword("user", "button[type=submit]"), choose: `a[href*="/dex/auth/saml"]`,
+		groups: "staff,ops",
+	}
+}
+
+func (h *house) atDexSAMLUntold(t *testing.T, s *stack.Stack) site {
 	idp := h.startDex(t, s)
 	return site{
 		origin: idp.URL(), signIn: byPassword("user", "button[type=submit]"), choose: `a[href*="/dex/auth/saml"]`,
@@ -166,11 +178,19 @@ func (h *house) atDexSAML(t *testing.T, s *stack.Stack) site {
 // startDex starts a stack with Dex, and Dex with all of its connectors.
 func (h *house) startDex(t *testing.T, s *stack.Stack) *stack.SAMLIdP {
 	t.Helper()
+	idp := h.layOutDex(t, s)
+	begin(t, s.Start)
+	return idp
+}
+
+// layOutDex starts nothing but the SAML identity provider.
+func (h *house) layOutDex(t *testing.T, s *stack.Stack) *stack.SAMLIdP {
+	t.Helper()
 	addresses, err := stack.FreeAddresses(0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	idp := &stack.SAMLIdP{Dir: s.Dex.Dir, Listen: addresses[0], SP: s.Dex.Callback(), ACS: s.Dex.Callback()}
+	idp := &stack.SAMLIdP{Dir: s.Dex.Dir, Listen: addresses[0], SP: s.Dex.Callback(), ACS: s.Dex.Callback(), Return: s.AuthURL + "/sign_out"}
 	if err := idp.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +205,5 @@ func (h *house) startDex(t *testing.T, s *stack.Stack) *stack.SAMLIdP {
 		// The mock's only person is of another domain.
 		"DOORWARD_ALLOWED_EMAIL_DOMAINS": "example.com,kilgore.trout",
 	})
-	begin(t, s.Start)
 	return idp
 }

@@ -30,6 +30,7 @@ type SAMLIdP struct {
 	Listen string // host:port
 	SP     string // the entity id of the service provider, Dex
 	ACS    string // where Dex takes assertions
+	Return string // where people may be sent after they have signed out
 
 	CertFile string // of the key that signs, PEM; set by Start
 
@@ -47,6 +48,9 @@ func (p *SAMLIdP) URL() string { return "http://" + p.Listen }
 
 // Issuer is the entity id in its answers.
 func (p *SAMLIdP) Issuer() string { return p.URL() + "/metadata" }
+
+// SignOut ends the session of a browser and sends it back.
+func (p *SAMLIdP) SignOut() string { return p.URL() + "/logout" }
 
 // SSO is where authentication requests go.
 func (p *SAMLIdP) SSO() string { return p.URL() + "/sso" }
@@ -78,7 +82,10 @@ func (p *SAMLIdP) Start() error {
 	if err != nil {
 		return fmt.Errorf("stack: saml: %w", err)
 	}
-	p.server = &http.Server{Handler: p.idp.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	mux := http.NewServeMux()
+	mux.Handle("/", p.idp.Handler())
+	mux.HandleFunc("GET /logout", p.signOut)
+	p.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = p.server.Serve(listener) }() // ends with Stop
 	return nil
 }
@@ -110,19 +117,35 @@ const samlPage = `<!doctype html><title>Sign in</title><form method="post" actio
 <input type="hidden" name="SAMLRequest" value="{{.Request}}"><input type="hidden" name="RelayState" value="{{.State}}">
 <p><input name="user"><p><input name="password" type="password"><p><button type="submit">Sign in</button></form>`
 
-// GetSession returns who is signed in here, or shows the page and returns nil.
-func (p *SAMLIdP) GetSession(w http.ResponseWriter, r *http.Request, req *saml.IdpAuthnRequest) *saml.Session {
-	const cookie = "saml-session"
+// samlCookie is what this provider remembers a browser by.
+const samlCookie = "saml-session"
+
+func (p *SAMLIdP) signOut(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if held, err := r.Cookie(cookie); err == nil && p.sessions[held.Value] != nil {
+	if held, err := r.Cookie(samlCookie); err == nil {
+		delete(p.sessions, held.Value)
+	}
+	back := r.URL.Query().Get("post_logout_redirect_uri")
+	if back == "" || back != p.Return {
+		http.Error(w, "this is no address to go back to", http.StatusBadRequest)
+		return
+	}
+	http.Redirect(w, r, back, http.StatusFound)
+}
+
+// GetSession returns who is signed in here, or shows the page and returns nil.
+func (p *SAMLIdP) GetSession(w http.ResponseWriter, r *http.Request, req *saml.IdpAuthnRequest) *saml.Session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if held, err := r.Cookie(samlCookie); err == nil && p.sessions[held.Value] != nil {
 		return p.sessions[held.Value]
 	}
 	for _, someone := range people() {
 		if r.PostFormValue("user") == someone.email && r.PostFormValue("password") == Password {
 			id := rand.Text()
 			p.sessions[id] = samlSession(id, someone)
-			http.SetCookie(w, &http.Cookie{Name: cookie, Value: id, Path: "/", HttpOnly: true})
+			http.SetCookie(w, &http.Cookie{Name: samlCookie, Value: id, Path: "/", HttpOnly: true})
 			return p.sessions[id]
 		}
 	}
