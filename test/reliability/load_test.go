@@ -79,7 +79,8 @@ func atOnce(n, workers int, do func(i int) (answer, error)) *tally {
 }
 
 // steady does something at a rate per second, whether or not answers come, until
-// the function that it returns is called.
+// the function that it returns is called. What a busy machine was late with is made
+// up for.
 func steady(rate int, do func() (answer, error)) (stop func() *tally) {
 	result := &tally{}
 	quit, done := make(chan struct{}), make(chan struct{})
@@ -87,14 +88,17 @@ func steady(rate int, do func() (answer, error)) (stop func() *tally) {
 		defer close(done)
 		var group sync.WaitGroup
 		defer group.Wait()
-		ticker := time.NewTicker(time.Second / time.Duration(rate))
+		ticker := time.NewTicker(time.Millisecond)
 		defer ticker.Stop()
+		began, sent := time.Now(), 0
 		for {
 			select {
 			case <-quit:
 				return
 			case <-ticker.C:
-				group.Go(func() { result.add(do()) })
+				for due := int(time.Since(began).Seconds() * float64(rate)); sent < due; sent++ {
+					group.Go(func() { result.add(do()) })
+				}
 			}
 		}
 	}()
