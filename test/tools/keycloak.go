@@ -45,6 +45,11 @@ func (k keycloak) install() error {
 	if err := os.MkdirAll(k.bin, 0o755); err != nil {
 		return err
 	}
+	// Without a project the plugin leaves its notes of what it has unpacked below
+	// this name, and believes them although the files are gone.
+	if err := os.RemoveAll(filepath.Join(k.dir(), "${project.basedir}")); err != nil {
+		return err
+	}
 	// The archive has one directory, with the version in its name.
 	unpack := exec.Command("/usr/bin/mvn", "--quiet", "--batch-mode", mavenDependency+":unpack",
 		"-Dartifact=org.keycloak:keycloak-quarkus-dist:"+k.version+":zip", "-DoutputDirectory="+k.dir())
