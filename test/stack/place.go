@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -48,10 +49,7 @@ func Tool(name string) (string, error) {
 func FreeAddresses(preferred ...int) ([]string, error) {
 	var addresses []string
 	for _, port := range preferred {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			listener, err = net.Listen("tcp", "127.0.0.1:0")
-		}
+		listener, err := listenAt(port)
 		if err != nil {
 			return nil, fmt.Errorf("stack: find a free port: %w", err)
 		}
@@ -59,6 +57,21 @@ func FreeAddresses(preferred ...int) ([]string, error) {
 		addresses = append(addresses, listener.Addr().String())
 	}
 	return addresses, nil
+}
+
+// listenAt listens at a port, or at one below those that the kernel hands out to
+// clients: it may be a minute until the program listens that it is meant for.
+func listenAt(port int) (listener net.Listener, err error) {
+	for range 100 {
+		if port == 0 {
+			port = 12000 + rand.IntN(20000)
+		}
+		if listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return listener, nil
+		}
+		port = 0
+	}
+	return nil, err
 }
 
 // answers returns a condition for Await: the address answers a GET with 200.
