@@ -84,6 +84,7 @@ func atOnce(n, workers int, do func(i int) (answer, error)) *tally {
 func steady(rate int, do func() (answer, error)) (stop func() *tally) {
 	result := &tally{}
 	quit, done := make(chan struct{}), make(chan struct{})
+	slots := make(chan struct{}, 64) // a gateway holds only so many connections
 	go func() {
 		defer close(done)
 		var group sync.WaitGroup
@@ -97,7 +98,14 @@ func steady(rate int, do func() (answer, error)) (stop func() *tally) {
 				return
 			case <-ticker.C:
 				for due := int(time.Since(began).Seconds() * float64(rate)); sent < due; sent++ {
-					group.Go(func() { result.add(do()) })
+					group.Go(func() {
+						select {
+						case slots <- struct{}{}:
+							result.add(do())
+							<-slots
+						case <-quit:
+						}
+					})
 				}
 			}
 		}
