@@ -63,7 +63,7 @@ func ParseKeys(name, source string) ([]APIKey, error) {
 	}
 	d := &document{name: name, source: source}
 	var specs list[keySpec]
-	if d.parse() {
+	if d.text() && d.parse() {
 		d.into(&specs, d.root, place{})
 	}
 	keys := d.apiKeys(specs.entries)

@@ -147,11 +147,10 @@ func (d *document) mistakes() Mistakes {
 	return all
 }
 
-// parse makes the tree. It reports false after a mistake, and then there is none.
+// parse makes the tree of what is text. It reports false after a mistake, and then
+// there is none.
 func (d *document) parse() bool {
-	d.source = strings.TrimPrefix(d.source, "\ufeff")
-	d.lines = strings.Split(d.source, "\n")
-	tokens, ok := d.tokens()
+	tokens, ok := d.tokens(d.source)
 	if !ok {
 		return false
 	}
@@ -169,30 +168,41 @@ func (d *document) parse() bool {
 	return len(d.remarks) == 0
 }
 
-// tokens refuses what is not text, and what would be costly to read.
-func (d *document) tokens() (token.Tokens, bool) {
+// text refuses what is not text.
+func (d *document) text() bool {
+	d.source = strings.TrimPrefix(d.source, "\ufeff")
+	d.lines = strings.Split(d.source, "\n")
 	for i, line := range d.lines {
 		line = strings.TrimSuffix(line, "\r")
 		for j, c := range line {
 			if c < ' ' && c != '\t' || c == 0x7f || c == utf8.RuneError && !strings.HasPrefix(line[j:], "\ufffd") {
 				at := place{line: i + 1, column: utf8.RuneCountInString(line[:j]) + 1}
 				d.mistake(at, "is no text in UTF-8, or a control character; remove it")
-				return nil, false
+				return false
 			}
 		}
 	}
-	tokens := lexer.Tokenize(d.source)
+	return true
+}
+
+// tokens calls the lexer, and refuses what would be costly to read.
+func (d *document) tokens(source string) (tokens token.Tokens, ok bool) {
+	defer d.survive(&ok)
+	tokens = lexer.Tokenize(source)
 	return tokens, d.simple(tokens)
 }
 
-// tree calls the parser, whose panics over odd input are mistakes here.
+// survive makes a mistake of a panic of the lexer or the parser over odd input.
+func (d *document) survive(ok *bool) {
+	if recover() != nil {
+		d.mistake(place{}, "is no YAML that can be read")
+		*ok = false
+	}
+}
+
+// tree calls the parser.
 func (d *document) tree(tokens token.Tokens) (root ast.Node, ok bool) {
-	defer func() {
-		if recover() != nil {
-			d.mistake(place{}, "is no YAML that can be read")
-			root, ok = nil, false
-		}
-	}()
+	defer d.survive(&ok)
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.syntax(err)

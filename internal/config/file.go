@@ -63,8 +63,19 @@ func open(path string) (*document, *fileSpec) {
 	return d, d.spec()
 }
 
-// spec reads the whole file; nil when there is no tree to read.
+// spec reads the file; nil when there is no tree to read.
 func (d *document) spec() *fileSpec {
+	if !d.text() {
+		return nil
+	}
+	if s := d.inPieces(entriesOfPiece); s != nil {
+		return s
+	}
+	return d.whole()
+}
+
+// whole reads the file at once.
+func (d *document) whole() *fileSpec {
 	if !d.parse() {
 		return nil
 	}

@@ -53,14 +53,21 @@ func (d *document) rule(s *ruleSpec, c *Config) Rule {
 		Title:    s.Title.value,
 		Icon:     d.checked(s.Icon, endpointProblem),
 	}
-	var names []string
-	for _, p := range c.Providers {
-		names = append(names, p.Name)
-	}
-	if r.Provider != "" && len(names) > 0 && !slices.Contains(names, r.Provider) {
-		d.mistake(s.Provider.place, "is no provider; known here are %s", strings.Join(names, ", "))
+	if r.Provider != "" && len(c.Providers) > 0 {
+		d.known(s.Provider, c.Providers)
 	}
 	return r
+}
+
+// known wants the name of one of the providers.
+func (d *document) known(name text, providers []Provider) {
+	var names []string
+	for _, p := range providers {
+		names = append(names, p.Name)
+	}
+	if !slices.Contains(names, name.value) {
+		d.mistake(name.place, "is no provider; known here are %s", strings.Join(names, ", "))
+	}
 }
 
 // verdict wants exactly one of public, allow and deny.

@@ -169,8 +169,13 @@ func (l *list[T]) read(d *document, n ast.Node, at place) {
 	}
 	l.entries = make([]T, len(sequence.Values))
 	for i, entry := range sequence.Values {
-		d.into(any(&l.entries[i]).(value), entry, place{context: at.context, key: at.key, entry: i + 1})
+		l.readEntry(d, i, entry, at)
 	}
+}
+
+// readEntry reads the entry i, from 0, of a list that stands at a place.
+func (l *list[T]) readEntry(d *document, i int, n ast.Node, at place) {
+	d.into(any(&l.entries[i]).(value), n, place{context: at.context, key: at.key, entry: i + 1})
 }
 
 func (t *textOrList) read(d *document, n ast.Node, at place) {
