@@ -44,11 +44,7 @@ func (d *document) inPieces(entries int) *fileSpec {
 	}
 	frame := p.part()
 	s := p.readFrame(frame)
-	if s == nil {
-		return nil
-	}
-	parts := p.readAll(entries)
-	if parts == nil || !good(append(parts, frame)) {
+	if s == nil || len(frame.remarks) > 0 || !p.readAll(entries) {
 		return nil
 	}
 	return s
@@ -78,7 +74,8 @@ func (p *pieces) cut() {
 	}
 }
 
-// part is a document that a part of the file is read into.
+// part is a document that a part of the file is read into. Its budget is its own:
+// no file without aliases needs all of one.
 func (p *pieces) part() *document {
 	return &document{name: p.name, lines: p.lines, budget: maxBudget}
 }
@@ -97,7 +94,11 @@ func (p *pieces) readFrame(d *document) *fileSpec {
 	if !ok {
 		return nil
 	}
-	shift(tokens, p.starts[1]+1, p.starts[last]-p.starts[1])
+	cut := slices.IndexFunc(tokens, func(t *token.Token) bool { return t.Type == token.SequenceEntryType && position(t) == p.at(1) })
+	if cut < 0 {
+		return nil
+	}
+	shift(tokens[cut:], p.starts[last]-p.starts[1])
 	root, ok := d.tree(tokens)
 	if !ok {
 		return nil
@@ -133,31 +134,27 @@ func rulesOf(root ast.Node) *ast.SequenceNode {
 	return nil
 }
 
-// readAll reads the entries that the frame leaves, and returns what they were read
-// into, or nil when one was not read.
-func (p *pieces) readAll(entries int) []*document {
+// readAll reads the entries that the frame leaves, and reports whether it has read
+// each of them.
+func (p *pieces) readAll(entries int) bool {
 	last := len(p.starts) - 1
-	parts := make([]*document, runtime.GOMAXPROCS(0))
 	var all sync.WaitGroup
 	var taken, read atomic.Int64
-	for i := range parts {
-		part := p.part()
-		parts[i] = part
+	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
+			part := p.part()
 			for n := 1; n > 0; read.Add(int64(n)) {
 				end := 1 + int(taken.Add(int64(entries)))
 				n = p.readPiece(part, end-entries, min(end, last))
 			}
+			taken.Store(int64(last)) // all are taken, or the others would be read in vain
 		})
 	}
 	all.Wait()
-	if int(read.Load()) != last-1 {
-		return nil
-	}
-	return parts
+	return int(read.Load()) == last-1
 }
 
-// readPiece returns how many entries it has read: all, or none.
+// readPiece returns how many entries it has read: all, or after a mistake none.
 func (p *pieces) readPiece(d *document, first, end int) int {
 	if first >= end {
 		return 0
@@ -166,7 +163,7 @@ func (p *pieces) readPiece(d *document, first, end int) int {
 	if !ok {
 		return 0
 	}
-	shift(tokens, 1, p.starts[first])
+	shift(tokens, p.starts[first])
 	root, ok := d.tree(tokens)
 	if !ok {
 		return 0
@@ -178,16 +175,22 @@ func (p *pieces) readPiece(d *document, first, end int) int {
 	for i, entry := range sequence.Values[:end-first] {
 		p.rules.readEntry(d, first+i, entry, p.rules.place)
 	}
+	if len(d.remarks) > 0 {
+		return 0
+	}
 	return end - first
 }
 
 // shift moves tokens to the lines that they have in the file.
-func shift(tokens token.Tokens, from, by int) {
+func shift(tokens token.Tokens, by int) {
 	for _, t := range tokens {
-		if t.Position.Line >= from {
-			t.Position.Line += by
-		}
+		t.Position.Line += by
 	}
+}
+
+// at is where the dash of an entry stands.
+func (p *pieces) at(entry int) place {
+	return place{line: p.starts[entry] + 1, column: len(p.indent) + 1}
 }
 
 // holds reports whether a list has so many entries and one more, which is the next
@@ -198,7 +201,7 @@ func (p *pieces) holds(tokens token.Tokens, sequence *ast.SequenceNode, entries,
 		return false
 	}
 	dash := sequence.Entries[entries].Start
-	if position(dash) != (place{line: p.starts[next] + 1, column: len(p.indent) + 1}) {
+	if position(dash) != p.at(next) {
 		return false
 	}
 	depth := 0
@@ -216,10 +219,4 @@ func (p *pieces) holds(tokens token.Tokens, sequence *ast.SequenceNode, entries,
 		}
 	}
 	return true
-}
-
-// good reports whether the parts have no mistake. Each has a budget of its own, of
-// which no file without aliases needs all.
-func good(parts []*document) bool {
-	return !slices.ContainsFunc(parts, func(part *document) bool { return len(part.remarks) > 0 })
 }
