@@ -13,7 +13,7 @@ import (
 // client sends ever becomes one.
 type Metrics struct {
 	registry *prometheus.Registry
-	checks   *prometheus.CounterVec
+	checks   *checks
 	logins   *prometheus.CounterVec
 	refresh  *prometheus.CounterVec
 	signOuts *prometheus.CounterVec
@@ -30,10 +30,7 @@ func NewMetrics(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		graced:   newGraced(),
-		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "doorward_checks_total",
-			Help: "Checks answered, by the endpoint that was asked, the verdict and its reason.",
-		}, []string{"endpoint", "verdict", "reason"}),
+		checks:   newChecks(),
 		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "doorward_logins_total",
 			Help: "Logins that came back from a provider, by provider and result.",
@@ -67,7 +64,7 @@ func NewMetrics(version string) *Metrics {
 		Name: "doorward_config_stale",
 		Help: "1 while the configuration file has mistakes and an older one is in force.",
 	})
-	m.registry.MustRegister(m.checks, m.logins, m.refresh, m.signOuts, m.refusals, m.revoked, m.insecure, m.reloads, m.stale, newBuildInfo(version),
+	m.registry.MustRegister(m.checks.vec, m.logins, m.refresh, m.signOuts, m.refusals, m.revoked, m.insecure, m.reloads, m.stale, newBuildInfo(version),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -84,7 +81,7 @@ func newBuildInfo(version string) prometheus.Gauge {
 
 // Check counts one answered check.
 func (m *Metrics) Check(endpoint, verdict, reason string) {
-	m.checks.WithLabelValues(endpoint, verdict, reason).Inc()
+	m.checks.count(answered{endpoint, verdict, reason})
 }
 
 // Login counts one login that came back.
