@@ -183,7 +183,7 @@ func (c *Condition) Claims() []string { return c.sees.claims }
 // holds evaluates the condition on one reading of the path. An error, such as a
 // claim that is not there, denies, and so does what is not known: many conditions
 // say whom to keep out, and an empty list would let them in.
-func (c *Condition) holds(req auth.Request, user auth.User, path string) (auth.Reason, bool) {
+func (c *Condition) holds(req *auth.Request, user *auth.User, path string) (auth.Reason, bool) {
 	if c.sees.email && user.Email == "" || c.sees.groups && user.GroupsUnknown {
 		return auth.ConditionError, false
 	}

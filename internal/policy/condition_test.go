@@ -123,7 +123,7 @@ func TestConditionHolds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, ok := c.holds(req, user, req.Path); got != tt.want || ok != (tt.want == auth.Admitted) {
+			if got, ok := c.holds(&req, &user, req.Path); got != tt.want || ok != (tt.want == auth.Admitted) {
 				t.Errorf("%v, %v; want %v", got, ok, tt.want)
 			}
 		})
@@ -142,7 +142,7 @@ func TestConditionOfNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := c.holds(auth.Request{}, auth.User{}, auth.Request{}.Path); got != want {
+		if got, _ := c.holds(&auth.Request{}, &auth.User{}, auth.Request{}.Path); got != want {
 			t.Errorf("%s: %v, want %v", expression, got, want)
 		}
 	}

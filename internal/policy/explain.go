@@ -51,7 +51,7 @@ func (s *Set) explain(req auth.Request, user auth.User, path reading) []Step {
 		case r.Public && path.odd:
 			step.Passed = "not canonical"
 		default:
-			step.Judgement = r.decide(req, user, path.path, s.now)
+			step.Judgement = r.decide(&req, &user, path.path, s.now)
 			return append(steps, step)
 		}
 		steps = append(steps, step)

@@ -88,7 +88,7 @@ func (g Governing) Judge(req auth.Request, user auth.User) (judgement auth.Judge
 		return auth.Judgement{Reason: auth.NoRule}, ""
 	}
 	for i, r := range g.all[:g.n] {
-		other := r.decide(req, user, r.path, g.set.now)
+		other := r.decide(&req, &user, r.path, g.set.now)
 		if i == 0 || other.Verdict != auth.Allow {
 			judgement, rule = other, r.Name
 		}

@@ -153,7 +153,7 @@ func readings(path string) (all [maxReadings]reading, n int) {
 // readings (SECURITY.md PATH-2): as it came, and as a server behind the gateway
 // might read it. Conditions see a canonical path decoded.
 func (s *Set) Match(req auth.Request) Governing {
-	g := Governing{set: s, narrowed: !unrestricted(req.Narrow)}
+	g := Governing{set: s, narrowed: !unrestricted(&req.Narrow)}
 	all, n := readings(req.Path)
 	if n == 0 {
 		g.add(&s.unreadable, req.Path)

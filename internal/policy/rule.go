@@ -71,11 +71,11 @@ func (r *rule) coversMethod(method string) bool {
 	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
 }
 
-func (r *rule) decide(req auth.Request, user auth.User, path string, now func() time.Time) auth.Judgement {
+func (r *rule) decide(req *auth.Request, user *auth.User, path string, now func() time.Time) auth.Judgement {
 	if r.denial.Code != "" {
 		return auth.Judgement{Reason: r.denial}
 	}
-	narrowed := !unrestricted(req.Narrow)
+	narrowed := !unrestricted(&req.Narrow)
 	if r.Public && !narrowed {
 		return auth.Judgement{Verdict: auth.Allow, Reason: auth.Public}
 	}
@@ -96,7 +96,7 @@ func (r *rule) decide(req auth.Request, user auth.User, path string, now func() 
 	case !ok:
 		return auth.Judgement{Reason: reason}
 	}
-	if narrowed && !withinNarrowing(req.Narrow, user) {
+	if narrowed && !withinNarrowing(&req.Narrow, user) {
 		return auth.Judgement{Reason: auth.Narrowed}
 	}
 	if reason, ok := r.trusts(user, now); !ok {
@@ -107,7 +107,7 @@ func (r *rule) decide(req auth.Request, user auth.User, path string, now func() 
 
 // knows reports whether all claims that the rule looks at were asked for when the
 // user signed in. The rules may have come to name them only since.
-func (r *rule) knows(user auth.User) bool {
+func (r *rule) knows(user *auth.User) bool {
 	for _, path := range r.needs {
 		if _, there := user.Claims[path]; !there && !slices.Contains(user.ClaimsAsked, path) {
 			return false
@@ -118,7 +118,7 @@ func (r *rule) knows(user auth.User) bool {
 
 // trusts reports whether the login of user is what the rule asks for. Who falls
 // short can sign in again, so it is asked only of who may enter at all.
-func (r *rule) trusts(user auth.User, now func() time.Time) (auth.Reason, bool) {
+func (r *rule) trusts(user *auth.User, now func() time.Time) (auth.Reason, bool) {
 	switch {
 	case len(r.ACR) > 0 && !slices.Contains(r.ACR, user.ACR):
 		return auth.LoginTooWeak, false
@@ -130,7 +130,7 @@ func (r *rule) trusts(user auth.User, now func() time.Time) (auth.Reason, bool) 
 
 // admits reports whether the conditions of the rule hold, and which one failed
 // first.
-func (r *rule) admits(req auth.Request, user auth.User, path string) (auth.Reason, bool) {
+func (r *rule) admits(req *auth.Request, user *auth.User, path string) (auth.Reason, bool) {
 	if r.Public {
 		return auth.Admitted, true
 	}
@@ -177,12 +177,12 @@ func within(addr netip.Addr, networks []netip.Prefix) bool {
 	return false
 }
 
-func unrestricted(n auth.Narrowing) bool {
+func unrestricted(n *auth.Narrowing) bool {
 	return len(n.Groups) == 0 && len(n.Emails) == 0 && len(n.EmailDomains) == 0
 }
 
 // withinNarrowing reports whether every parameter of the check's query holds.
-func withinNarrowing(n auth.Narrowing, user auth.User) bool {
+func withinNarrowing(n *auth.Narrowing, user *auth.User) bool {
 	address, domain, ok := splitEmail(user.Email)
 	for _, groups := range n.Groups {
 		if !slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(user.Groups, g) }) {

@@ -28,7 +28,7 @@ func TestUnknownIsNotAbsent(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, ok := c.holds(auth.Request{Path: "/"}, tt.user, "/"); got != tt.want || ok != (tt.want == auth.Admitted) {
+			if got, ok := c.holds(&auth.Request{Path: "/"}, &tt.user, "/"); got != tt.want || ok != (tt.want == auth.Admitted) {
 				t.Errorf("%v, %v; want %v", got, ok, tt.want)
 			}
 		})
