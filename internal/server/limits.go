@@ -35,4 +35,16 @@ func NewHTTP(h http.Handler, log *slog.Logger) *http.Server {
 }
 
 // Limit caps the connections that a listener has open at a time. More wait.
-func Limit(l net.Listener) net.Listener { return netutil.LimitListener(l, maxConnections) }
+func Limit(l net.Listener) net.Listener {
+	return limited{netutil.LimitListener(l, maxConnections)}
+}
+
+type limited struct{ net.Listener }
+
+func (l limited) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return newConn(c), nil
+}
