@@ -56,7 +56,7 @@ func assemble(cfg *config.Config, log *slog.Logger) (*process, error) {
 		Recheck: cfg.SessionRecheck, Log: log, Metrics: metrics, Now: time.Now,
 	})
 	g := &gate.Gate{
-		Sessions: sessions, Renewals: renewals, Sites: sites(cfg),
+		Sessions: sessions.Store, Renewals: renewals, Sites: sites(cfg),
 		StartPath: cfg.PathPrefix + "/start", Log: log, Metrics: metrics,
 	}
 	settings := gateway.Settings{Proxies: cfg.TrustedProxies, ForceScheme: cfg.ForceScheme, AllowStatus: cfg.AllowStatus, Reasons: cfg.ReasonHeader}

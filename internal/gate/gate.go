@@ -83,7 +83,7 @@ func (g *Gate) whoAsks(ctx context.Context, req auth.Request, rule policy.Govern
 		}
 	}
 	s, err := g.Sessions.Load(ctx, req)
-	if err == nil {
+	if err == nil && g.Renewals != nil {
 		s, err = g.Renewals.Fresh(ctx, s)
 	}
 	if s.User.Nobody() {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gorilla/sessions"
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/secret"
@@ -60,24 +58,15 @@ type CookieStore struct {
 	tokens  *idTokens
 	shared  *sharing // with other replicas; nil without Redis
 
-	// opened holds what lately opened cookies contain, so that a page with a
-	// hundred requests is decrypted and rendered once. Whether a session has
-	// expired, was ended or idled is asked each time.
-	opened *lru.Cache[openedKey, Session]
-}
-
-// openedKey is everything that an opened cookie depends on.
-type openedKey struct {
-	name, scope, value string
-	generation         int
+	// opened are the sessions of those who were here lately, decrypted and rendered.
+	// Whether one has expired, was ended or idled is asked each time.
+	opened *seen[Session]
 }
 
 // Bounds of a cookie.
 const (
-	maxOpened     = 1024
-	maxValue      = 3500 // bytes of the value
-	maxCookie     = 4096 // bytes of name, value and attributes; browsers drop more
-	maxDuplicates = 3    // cookies of one name, and sealed by a key of ours as it seems, that are tried
+	maxValue  = 3500 // bytes of the value
+	maxCookie = 4096 // bytes of name, value and attributes; browsers drop more
 )
 
 // ErrTooLarge says that a session does not fit into a cookie.
@@ -90,15 +79,11 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened, err := lru.New[openedKey, Session](maxOpened)
-	if err != nil {
-		return nil, err
-	}
 	c := &CookieStore{
 		jar:     newJar(cfg),
 		sealer:  sealer,
 		used:    uses{timeout: cfg.Idle, started: cfg.Now()},
-		opened:  opened,
+		opened:  newSeen[Session](),
 		revoked: newRevocations(),
 		renewed: newRenewals(),
 		tokens:  newIDTokens(maxIDTokens),
@@ -109,56 +94,52 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 
 // SetRender implements Store.
 func (c *CookieStore) SetRender(render Render) Rendering {
-	next := c.renderer.SetRender(render)
-	c.opened.Purge()
-	return next
+	return c.renderer.SetRender(render)
 }
 
 // Load implements Store. This one has nobody to ask, and so never an error.
 func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error) {
+	now := c.Now()
+	if s := c.opened.find(&req); s != nil && s.Rendered == c.generation() && c.lives(s, now) {
+		return c.latest(*s), nil
+	}
+	s := c.search(&req, now)
+	if s.User.Nobody() {
+		return s, nil
+	}
+	c.opened.add(&req, s)
+	return c.latest(s), nil
+}
+
+// search opens the cookies of a request, until one holds a session that is good.
+func (c *CookieStore) search(req *auth.Request, now time.Time) Session {
 	site, ok := c.Sites.For(req.Host)
 	if !ok {
-		return Session{}, nil
+		return Session{}
 	}
-	name, now := c.name(site), c.Now()
-	tries := 0
-	for _, line := range req.Cookies {
-		for value := range values(line, name) {
-			if !c.sealer.mayOpen(value) {
-				continue
-			}
-			if tries++; tries > maxDuplicates {
-				return Session{}, nil
-			}
-			if s, ok := c.open(name, scope(site), value); ok && c.lives(s, now) {
-				return c.latest(s), nil
-			}
+	name := c.name(site)
+	for value := range c.sealer.candidates(req.Cookies, name) {
+		if s, ok := c.open(name, scope(site), value); ok && c.lives(&s, now) {
+			return s
 		}
 	}
-	return Session{}, nil
+	return Session{}
 }
 
 // lives reports whether a session is still good, and counts this as a use of it.
-func (c *CookieStore) lives(s Session, now time.Time) bool {
+func (c *CookieStore) lives(s *Session, now time.Time) bool {
 	return c.counts(s, now) && !c.revoked.has(s) && !c.used.touch(s, now)
 }
 
 // open returns what a cookie contains, with the identity rendered.
 func (c *CookieStore) open(name, scope, value string) (Session, bool) {
-	key := openedKey{name, scope, value, c.generation()}
-	if s, ok := c.opened.Get(key); ok {
-		return s, true
-	}
 	var s Session
 	if err := (codec{c.sealer, scope}).Decode(name, value, &s); err != nil || s.User.Nobody() {
 		return Session{}, false
 	}
 	s = c.rendered(s)
-	// Not the whole header lines that these are parts of.
-	key.scope, key.value = strings.Clone(scope), strings.Clone(value)
-	c.opened.Add(key, s)
-	if !c.revoked.has(s) {
-		c.revoked.meet(s)
+	if !c.revoked.has(&s) {
+		c.revoked.meet(&s)
 	}
 	return s, true
 }
@@ -168,7 +149,7 @@ func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.S
 	now := c.Now()
 	s.ID, s.Created, s.Expires = NewID(), now, now.Add(c.Lifetime)
 	s.Renewed, s.Version = now, 0
-	if last := c.revoked.lastEnd(s); !last.IsZero() {
+	if last := c.revoked.lastEnd(&s); !last.IsZero() {
 		if !s.Begun.IsZero() && s.Begun.UnixMilli() < last.UnixMilli() && !last.After(now) {
 			return Session{}, ErrEnded
 		}
@@ -185,7 +166,7 @@ func (c *CookieStore) Create(w http.ResponseWriter, r *http.Request, site auth.S
 		return Session{}, err
 	}
 	c.remember(s.ID, issued)
-	c.revoked.meet(s)
+	c.revoked.meet(&s)
 	return c.rendered(s), nil
 }
 

@@ -19,7 +19,7 @@ type uses struct {
 }
 
 // touch records a use at now and reports whether the session had idled too long.
-func (u *uses) touch(s Session, now time.Time) (idle bool) {
+func (u *uses) touch(s *Session, now time.Time) (idle bool) {
 	if u.timeout == 0 {
 		return false
 	}

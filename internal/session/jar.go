@@ -53,7 +53,7 @@ func scope(site auth.Site) string {
 
 // counts reports whether a session has not reached its end, and comes from an
 // issuer and of a subject whose sessions count.
-func (j *jar) counts(s Session, now time.Time) bool {
+func (j *jar) counts(s *Session, now time.Time) bool {
 	if accepts := j.Accepts[s.User.Provider]; accepts != nil && !accepts(s.User.Subject) {
 		return false
 	}

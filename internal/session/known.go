@@ -23,22 +23,17 @@ type known struct {
 // Bounds of the memory for known sessions, in all.
 const (
 	knownShards     = 32
-	maxSessions     = 1 << 15  // sessions, and cookies of them
+	maxSessions     = 1 << 15  // sessions
 	maxSessionBytes = 64 << 20 // of all sessions, tokens and all
 )
 
-// knownShard is a part of them with a lock of its own. A session and its cookies
-// may be in different shards.
+// knownShard is a part of them with a lock of its own.
 type knownShard struct {
 	mu       sync.Mutex
-	cookies  *simplelru.LRU[cookieKey, *entry]
 	sessions *simplelru.LRU[string, *entry] // by the name in Redis
 	bytes    int
 	changes  uint64 // that were heard of
 }
-
-// cookieKey is everything that an opened cookie depends on.
-type cookieKey struct{ name, scope, value string }
 
 // entry is one known session.
 type entry struct {
@@ -57,13 +52,12 @@ func newKnown() *known {
 	k := &known{seed: maphash.MakeSeed()}
 	for i := range k.shards {
 		shard := &k.shards[i]
-		var err1, err2 error
-		shard.cookies, err1 = simplelru.NewLRU[cookieKey, *entry](maxSessions/knownShards, nil)
-		shard.sessions, err2 = simplelru.NewLRU(maxSessions/knownShards, func(_ string, e *entry) {
+		var err error
+		shard.sessions, err = simplelru.NewLRU(maxSessions/knownShards, func(_ string, e *entry) {
 			e.session.Store(nil) // nobody would hear of its changes
 			shard.bytes -= e.bytes
 		})
-		if err1 != nil || err2 != nil {
+		if err != nil {
 			panic("session: no room for known sessions") // only for a size below one
 		}
 	}
@@ -72,15 +66,6 @@ func newKnown() *known {
 
 func (k *known) shard(text string) *knownShard {
 	return &k.shards[maphash.String(k.seed, text)%knownShards]
-}
-
-// byCookie is the session of a cookie, nil when it is not known.
-func (k *known) byCookie(key cookieKey) *entry {
-	shard := k.shard(key.value)
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	e, _ := shard.cookies.Get(key)
-	return e
 }
 
 // byName is the session of a name in Redis, nil when it is not known, and how
@@ -113,14 +98,6 @@ func (k *known) put(e *entry, changes uint64) *entry {
 		shard.sessions.RemoveOldest()
 	}
 	return e
-}
-
-// remember says which cookie opens a session.
-func (k *known) remember(key cookieKey, e *entry) {
-	shard := k.shard(key.value)
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	shard.cookies.Add(key, e)
 }
 
 // drop forgets a session that has changed.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -42,6 +41,7 @@ type RedisStore struct {
 	sealed     *sealer // places
 	vault      *vault
 	known      *known
+	seen       *seen[*entry]
 	outage     outage
 	ended      *revocations // by name, those that this process ended or saw ended
 	uses       lastUses
@@ -71,7 +71,7 @@ func NewRedisStore(cfg RedisConfig) (*RedisStore, error) {
 	}
 	r := &RedisStore{
 		jar: newJar(cfg.CookieConfig), roster: roster{cfg.Prefix},
-		references: references, sealed: places, vault: vault, started: cfg.Now(), known: newKnown(), ended: newRevocations(),
+		references: references, sealed: places, vault: vault, started: cfg.Now(), known: newKnown(), seen: newSeen[*entry](), ended: newRevocations(),
 		outage: outage{grace: cfg.Grace, now: cfg.Now},
 		graced: cfg.Graced,
 	}
@@ -107,61 +107,57 @@ func (r *RedisStore) lost() { r.outage.begin(r.known.epoch.Add(1) - 1) }
 
 // Load implements Store.
 func (r *RedisStore) Load(ctx context.Context, req auth.Request) (Session, error) {
-	site, ok := r.Sites.For(req.Host)
-	if !ok {
-		return Session{}, nil
-	}
-	key, now := cookieKey{name: r.name(site), scope: scope(site)}, r.Now()
-	var trouble error
-	tries := 0
-	for _, line := range req.Cookies {
-		for value := range values(line, key.name) {
-			if !r.references.mayOpen(value) {
-				continue
-			}
-			if tries++; tries > maxDuplicates {
-				return Session{}, trouble
-			}
-			key.value = value
-			s, err := r.look(ctx, key, now)
-			if err == nil && !s.User.Nobody() {
+	now := r.Now()
+	if e := r.seen.find(&req); e != nil && (*e).epoch == r.known.epoch.Load() {
+		if s, ok := r.current(*e); ok {
+			if s, err := r.checked(ctx, *e, s, now); err == nil && !s.User.Nobody() {
 				return s, nil
 			}
-			trouble = errors.Join(trouble, err)
 		}
 	}
-	return Session{}, trouble
+	e, s, err := r.search(ctx, &req, now)
+	if e != nil && !e.passing {
+		r.seen.add(&req, e)
+	}
+	return s, err
 }
 
-// look returns the session of one cookie.
-func (r *RedisStore) look(ctx context.Context, key cookieKey, now time.Time) (Session, error) {
-	epoch := r.known.epoch.Load()
-	e := r.known.byCookie(key)
-	if e != nil && e.epoch == epoch {
-		if s, ok := r.current(e); ok {
-			return r.checked(ctx, e, s, now)
-		}
+// search tries the cookies of a request, until one names a session that is good.
+func (r *RedisStore) search(ctx context.Context, req *auth.Request, now time.Time) (*entry, Session, error) {
+	site, ok := r.Sites.For(req.Host)
+	if !ok {
+		return nil, Session{}, nil
 	}
-	ref, ok := openReference(r.references, key.value, key.name+" "+key.scope)
+	name := r.name(site)
+	var trouble error
+	for value := range r.references.candidates(req.Cookies, name) {
+		e, s, err := r.look(ctx, value, name+" "+scope(site), now)
+		if err == nil && !s.User.Nobody() {
+			return e, s, nil
+		}
+		trouble = errors.Join(trouble, err)
+	}
+	return nil, Session{}, trouble
+}
+
+// look returns the session of one cookie, and where it is known.
+func (r *RedisStore) look(ctx context.Context, value, binding string, now time.Time) (*entry, Session, error) {
+	ref, ok := openReference(r.references, value, binding)
 	if !ok || !now.Before(time.Unix(ref.expires, 0)) {
-		return Session{}, nil
+		return nil, Session{}, nil
 	}
 	held := ref.held()
 	for range tries {
 		e, err := r.find(ctx, held, now)
 		if e == nil || err != nil {
-			return Session{}, err
-		}
-		if !e.passing {
-			// Not the whole header lines that these are parts of.
-			key.scope, key.value = strings.Clone(key.scope), strings.Clone(key.value)
-			r.known.remember(key, e)
+			return nil, Session{}, err
 		}
 		if s, ok := r.current(e); ok {
-			return r.checked(ctx, e, s, now)
+			s, err := r.checked(ctx, e, s, now)
+			return e, s, err
 		}
 	}
-	return Session{}, errors.New("session: it changes faster than it is read")
+	return nil, Session{}, errors.New("session: it changes faster than it is read")
 }
 
 // tries bounds how often a session is read anew that changed in the meantime.
@@ -170,7 +166,7 @@ const tries = 5
 // find returns a known session, or else asks Redis. Nobody's is nil. While Redis
 // is away a session that was known when it went goes on.
 func (r *RedisStore) find(ctx context.Context, held *Held, now time.Time) (*entry, error) {
-	if r.ended.has(Session{ID: held.mark}) {
+	if r.ended.has(&Session{ID: held.mark}) {
 		return nil, nil
 	}
 	old, _ := r.known.byName(held.name)
@@ -207,7 +203,7 @@ func (r *RedisStore) current(e *entry) (Session, bool) {
 
 // checked returns a session that is still good, and counts this as a use of it.
 func (r *RedisStore) checked(ctx context.Context, e *entry, s Session, now time.Time) (Session, error) {
-	if !r.counts(s, now) {
+	if !r.counts(&s, now) {
 		return Session{}, nil
 	}
 	idle, err := r.idles(ctx, e, s, now)

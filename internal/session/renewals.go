@@ -109,7 +109,7 @@ func (c *CookieStore) Renew(ctx context.Context, s Session, refresh Refresh) (Se
 	result, err := c.renewed.flights.once(ctx, string(s.ID[:]), func(ctx context.Context) (any, error) {
 		latest := c.latest(s)
 		switch {
-		case c.revoked.has(latest):
+		case c.revoked.has(&latest):
 			return Session{}, nil
 		case latest.Version > s.Version:
 			return latest, nil
@@ -121,7 +121,7 @@ func (c *CookieStore) Renew(ctx context.Context, s Session, refresh Refresh) (Se
 			return Session{}, nil
 		case err != nil:
 			return latest, err
-		case c.revoked.has(latest): // while the provider was asked
+		case c.revoked.has(&latest): // while the provider was asked
 			return Session{}, nil
 		}
 		next, err = latest.renewedBy(next)
@@ -177,18 +177,10 @@ func (c *CookieStore) Carry(w http.ResponseWriter, r *http.Request, site auth.Si
 
 // carried reports whether the cookie of r holds s already, or a newer state.
 func (c *CookieStore) carried(r *http.Request, site auth.Site, s Session) bool {
-	name, tries := c.name(site), 0
-	for _, line := range r.Header["Cookie"] {
-		for value := range values(line, name) {
-			if !c.sealer.mayOpen(value) {
-				continue
-			}
-			if tries++; tries > maxDuplicates {
-				return false
-			}
-			if held, ok := c.open(name, scope(site), value); ok && held.ID == s.ID {
-				return held.Version >= s.Version
-			}
+	name := c.name(site)
+	for value := range c.sealer.candidates(r.Header["Cookie"], name) {
+		if held, ok := c.open(name, scope(site), value); ok && held.ID == s.ID {
+			return held.Version >= s.Version
 		}
 	}
 	return false

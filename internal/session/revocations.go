@@ -50,7 +50,7 @@ func newRevocations() *revocations {
 }
 
 // meet makes the provider's session of s a known one.
-func (r *revocations) meet(s Session) {
+func (r *revocations) meet(s *Session) {
 	if s.ProviderSession != "" {
 		r.known.Add(Whose{Issuer: s.User.Issuer, ProviderSession: s.ProviderSession}, struct{}{})
 	}
@@ -140,7 +140,7 @@ func sweep[K comparable, V any](list map[K]V, now time.Time, until func(V) time.
 }
 
 // has reports whether s was ended, by itself or with all of its kind.
-func (r *revocations) has(s Session) bool {
+func (r *revocations) has(s *Session) bool {
 	r.mu.RLock()
 	_, ended := r.until[s.ID]
 	r.mu.RUnlock()
@@ -152,7 +152,7 @@ func (r *revocations) has(s Session) bool {
 }
 
 // lastEnd is when all sessions like s were last ended, zero when they were not.
-func (r *revocations) lastEnd(s Session) time.Time {
+func (r *revocations) lastEnd(s *Session) time.Time {
 	if !r.any.Load() {
 		return time.Time{}
 	}
@@ -172,7 +172,7 @@ func (r *revocations) lastEnd(s Session) time.Time {
 // lastOf is when all sessions of somebody were last ended.
 func (r *revocations) lastOf(whose Whose) time.Time {
 	key := whose.key()
-	return r.lastEnd(Session{User: auth.User{Issuer: key.Issuer, Subject: key.Subject}, ProviderSession: key.ProviderSession})
+	return r.lastEnd(&Session{User: auth.User{Issuer: key.Issuer, Subject: key.Subject}, ProviderSession: key.ProviderSession})
 }
 
 func later(a, b time.Time) time.Time {

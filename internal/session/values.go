@@ -29,6 +29,28 @@ func values(line, name string) iter.Seq[string] {
 	}
 }
 
+// maxCandidates is how many cookies of one name are tried, of those that a key of
+// ours has sealed as it seems.
+const maxCandidates = 3
+
+// candidates yields the values of the cookies called name, in the lines of a
+// Cookie header, that are worth trying.
+func (s *sealer) candidates(lines []string, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		n := 0
+		for _, line := range lines {
+			for value := range values(line, name) {
+				if !s.mayOpen(value) {
+					continue
+				}
+				if n++; n > maxCandidates || !yield(value) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // beginsCookie reports whether a cookie may begin after before: at the start of
 // the line, or after a semicolon and its spaces.
 func beginsCookie(before string) bool {
