@@ -11,15 +11,18 @@ import (
 // it, and reports whether it is one. It decodes nothing. What the path may look
 // like is the policy's business; here it only has to begin with a slash.
 func ReadAddress(address string, req *auth.Request) bool {
-	scheme, rest, ok := strings.Cut(address, "://")
-	if !ok || scheme != "http" && scheme != "https" {
-		return false
+	req.Scheme = "https"
+	rest, ok := strings.CutPrefix(address, "https://")
+	if !ok {
+		req.Scheme = "http"
+		if rest, ok = strings.CutPrefix(address, "http://"); !ok {
+			return false
+		}
 	}
 	slash := strings.IndexByte(rest, '/')
 	if slash < 0 {
 		return false
 	}
-	req.Scheme = scheme
 	return readTarget(rest[slash:], req) && readAuthority(rest[:slash], req)
 }
 

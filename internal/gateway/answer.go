@@ -10,7 +10,6 @@ import (
 
 // Prepared values, shared by all answers. Nobody writes to them.
 var (
-	empty        = []string{"0"}
 	noStore      = []string{"no-store"}
 	challenge    = []string{`Bearer realm="doorward"`}
 	invalidToken = []string{`Bearer error="invalid_token"`}
@@ -109,10 +108,9 @@ func document(h http.Header, fields map[string]string) []byte {
 	return body
 }
 
-// send writes an answer to HTTP.
+// send writes an answer to HTTP. That it is empty, net/http says by itself.
 func send(w http.ResponseWriter, code int, body []byte) {
 	if len(body) == 0 {
-		w.Header()["Content-Length"] = empty
 		w.WriteHeader(code)
 		return
 	}

@@ -167,7 +167,7 @@ func TestDirectAllow(t *testing.T) {
 		w := httptest.NewRecorder()
 		tt.dialect.Answer(w, auth.Request{Method: "GET"}, allow)
 		email, there := w.Header()["X-Auth-Request-Email"]
-		if w.Code != tt.want || w.Body.Len() != 0 || w.Header().Get("Content-Length") != "0" ||
+		if w.Code != tt.want || w.Body.Len() != 0 ||
 			w.Header().Get("X-Auth-Request-User") != "ada" || !there || email[0] != "" {
 			t.Errorf("%s: %d %v %q", tt.name, w.Code, w.Header(), w.Body)
 		}

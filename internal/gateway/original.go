@@ -48,7 +48,6 @@ func (o Original) Read(r *http.Request) (auth.Request, error) {
 func (o Original) Answer(w http.ResponseWriter, req auth.Request, d auth.Decision) {
 	h := w.Header()
 	h["Cache-Control"] = noStore
-	h["Content-Length"] = empty
 	o.explain(h, d)
 	if d.Verdict == auth.SignIn && req.Navigation && d.SignInURL != "" {
 		h["Location"] = []string{d.SignInURL}
