@@ -90,11 +90,12 @@ func (r *Renderer) add(name string, value func(auth.User, auth.Tokens) string) {
 // Render returns every configured header exactly once, with an empty value where
 // nothing is known. For nobody all are empty.
 func (r *Renderer) Render(user auth.User, tokens auth.Tokens) auth.Identity {
-	id := auth.Identity{Headers: make([]auth.Header, 0, len(r.fields))}
-	for _, f := range r.fields {
-		value := f.value(user, tokens)
-		id.Headers = append(id.Headers, auth.Header{Name: f.name, Value: []string{value}})
-		id.Size += len(f.name) + len(": ") + len(value) + len("\r\n")
+	id := auth.Identity{Headers: make([]auth.Header, len(r.fields))}
+	values := make([]string, len(r.fields))
+	for i, f := range r.fields {
+		values[i] = f.value(user, tokens)
+		id.Headers[i] = auth.Header{Name: f.name, Value: values[i : i+1 : i+1]}
+		id.Size += len(f.name) + len(": ") + len(values[i]) + len("\r\n")
 	}
 	return id
 }
