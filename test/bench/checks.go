@@ -23,18 +23,23 @@ type slice struct {
 	mallocs float64       // objects, for one check
 }
 
-// load puts wrk on a subject and looks at what it costs its server.
-func (h *house) load(ctx context.Context, s subject, pinned bool) (slice, error) {
+// load puts load on a subject and looks at what it costs its server.
+func (h *house) load(ctx context.Context, s subject, by loader) (slice, error) {
 	var one slice
+	first, err := s.server.mallocs(ctx)
+	if err != nil {
+		return one, err
+	}
 	objects, err := s.server.mallocs(ctx)
 	if err != nil {
 		return one, err
 	}
+	asking := objects - first // what it costs to ask
 	before, err := spent(s.server.process.PID())
 	if err != nil {
 		return one, err
 	}
-	if one.outcome, err = h.wrk(ctx, s, pinned); err != nil {
+	if one.outcome, err = by(ctx, s); err != nil {
 		return one, fmt.Errorf("%s: %w", s.name, err)
 	}
 	after, err := spent(s.server.process.PID())
@@ -43,8 +48,28 @@ func (h *house) load(ctx context.Context, s subject, pinned bool) (slice, error)
 	}
 	now, err := s.server.mallocs(ctx)
 	one.cpu = (after - before) / time.Duration(one.checks)
-	one.mallocs = (now - objects) / float64(one.checks)
+	one.mallocs = (now - objects - asking) / float64(one.checks)
 	return one, err
+}
+
+// loader puts load on a subject for a while. Every answer must have its status.
+type loader func(context.Context, subject) (outcome, error)
+
+// pressed is load that does not sleep, in slices of a quarter of the time of wrk.
+func (h *house) pressed(ctx context.Context, s subject) (outcome, error) {
+	if h.smoke {
+		return flood(ctx, s.server.address, s.status, always(s.request), 20*connections, 0)
+	}
+	return press(ctx, s.server.address, s.status, always(s.request), h.slice/pieces)
+}
+
+// pieces is how many slices of load that does not sleep there are in a round. The
+// weather of a machine changes faster than a second.
+const pieces = 4
+
+// byWrk is load by wrk, which sleeps when it has nothing to do.
+func (h *house) byWrk(pinned bool) loader {
+	return func(ctx context.Context, s subject) (outcome, error) { return h.wrk(ctx, s, pinned) }
 }
 
 // lane is what the rounds on one subject came to, and those on the bare handler
@@ -55,56 +80,58 @@ type lane struct {
 }
 
 // compare loads the subjects in turns, each after the bare handler with the same
-// bytes, so that both see the same weather.
-func (h *house) compare(ctx context.Context, bare *server, subjects []subject, pinned bool) ([]*lane, error) {
+// bytes, so that both see the same weather. A round has several turns.
+func (h *house) compare(ctx context.Context, bare *server, subjects []subject, by loader, each int) ([]*lane, error) {
 	var lanes []*lane
 	for _, s := range subjects {
 		lanes = append(lanes, &lane{subject: s})
 	}
-	for round := range h.turns() {
+	for turn := range each * h.turns() {
 		for _, l := range lanes {
-			floor, err := h.load(ctx, subject{"bare", bare, l.request, 202}, pinned)
+			floor, err := h.load(ctx, subject{"bare", bare, l.request, 202}, by)
 			if err != nil {
 				return nil, err
 			}
-			one, err := h.load(ctx, l.subject, pinned)
+			one, err := h.load(ctx, l.subject, by)
 			if err != nil {
 				return nil, err
 			}
-			if round >= h.warmUps {
+			if turn >= each*h.warmUps {
 				l.slices, l.bare = append(l.slices, one), append(l.bare, floor)
 			}
 		}
-		h.say("  round %d of %d", round+1, h.turns())
+		if (turn+1)%each == 0 {
+			h.say("  round %d of %d", (turn+1)/each, h.turns())
+		}
 	}
 	return lanes, nil
 }
 
-// row is a line of the table: reference is what a signed-in page load costs the
-// bare handler.
-func (l *lane) row(reference time.Duration) string {
-	cpu := func(s slice) float64 { return s.cpu.Seconds() * 1e6 }
-	same := ratios(l.slices, l.bare, cpu)
-	mine := median(each(l.slices, cpu))
-	return fmt.Sprintf("| %s | %.1f | %.2f | %s | %.0f | %+.1f | %s | %s | %s |\n",
-		l.name, mine, mine/(reference.Seconds()*1e6), same,
-		median(each(l.slices, func(s slice) float64 { return s.mallocs })),
-		median(each(l.slices, func(s slice) float64 { return s.mallocs }))-median(each(l.bare, func(s slice) float64 { return s.mallocs })),
-		thousands(median(each(l.slices, func(s slice) float64 { return s.rate }))),
-		milliseconds(median(each(l.slices, func(s slice) float64 { return s.p50.Seconds() }))),
-		milliseconds(median(each(l.slices, func(s slice) float64 { return s.p99.Seconds() }))))
+func microseconds(s slice) float64 { return s.cpu.Seconds() * 1e6 }
+
+// row is a line of a table: page is the bare handler on a page load, and timed is
+// where rate and latency come from.
+func (l *lane) row(page, timed *lane) string {
+	mallocs := func(s slice) float64 { return s.mallocs }
+	objects := median(each(l.slices, mallocs))
+	return fmt.Sprintf("| %s | %.1f | %s | %s | %s | %.0f | %+.1f | %s | %s | %s |\n",
+		l.name, median(each(l.slices, microseconds)),
+		ratios(l.slices, page.slices, microseconds), ratios(l.slices, l.bare, microseconds), ratios(timed.slices, timed.bare, microseconds),
+		objects, objects-median(each(l.bare, mallocs)),
+		thousands(median(each(timed.slices, func(s slice) float64 { return s.rate }))),
+		milliseconds(median(each(timed.slices, func(s slice) float64 { return s.p50.Seconds() }))),
+		milliseconds(median(each(timed.slices, func(s slice) float64 { return s.p99.Seconds() }))))
 }
 
-const checksHead = "| check | CPU, µs | to a bare page load | to bare, same bytes | objects | more than bare | checks/s | p50, ms | p99, ms |\n" +
-	"|---|---|---|---|---|---|---|---|---|\n"
+const checksHead = "| check | CPU, µs | to a bare page load | to bare, same bytes | the same under wrk | objects | more than bare | checks/s | p50, ms | p99, ms |\n" +
+	"|---|---|---|---|---|---|---|---|---|---|\n"
 
 // table shows lanes; the first is the bare handler on a page load.
-func table(lanes []*lane) string {
+func table(lanes, timed []*lane) string {
 	var b strings.Builder
 	b.WriteString(checksHead)
-	reference := time.Duration(median(each(lanes[0].slices, func(s slice) float64 { return float64(s.cpu) })))
-	for _, l := range lanes {
-		b.WriteString(l.row(reference))
+	for i, l := range lanes {
+		b.WriteString(l.row(lanes[0], timed[i]))
 	}
 	return b.String()
 }
@@ -168,11 +195,12 @@ func (h *house) checks(ctx context.Context, pinned bool) (string, error) {
 		subjects = append(subjects, s)
 	}
 	subjects = slices.DeleteFunc(subjects, func(s subject) bool { return s.server != bare && !strings.Contains(s.name, h.subject) })
-	lanes, err := h.compare(ctx, bare, subjects, pinned)
-	if err != nil {
-		return "", err
+	timed, err := h.compare(ctx, bare, subjects, h.byWrk(pinned), 1)
+	if err != nil || !pinned {
+		return table(timed, timed), err
 	}
-	return table(lanes), nil
+	lanes, err := h.compare(ctx, bare, subjects, h.pressed, pieces)
+	return table(lanes, timed), err
 }
 
 // measureUnpinned is the same with both cores for everybody.

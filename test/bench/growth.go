@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -38,8 +39,7 @@ func measureGrowth(ctx context.Context, h *house) (string, error) {
 			return "", err
 		}
 		for _, v := range variants {
-			cpu := func(s slice) float64 { return s.cpu.Seconds() * 1e6 }
-			fmt.Fprintf(&b, "| %s | %.1f | %s |\n", v.name, median(each(v.slices, cpu)), ratios(v.slices, variants[0].slices, cpu))
+			fmt.Fprintf(&b, "| %s | %.1f | %s |\n", v.name, median(each(v.slices, microseconds)), ratios(v.slices, variants[0].slices, microseconds))
 		}
 	}
 	return b.String(), nil
@@ -47,13 +47,13 @@ func measureGrowth(ctx context.Context, h *house) (string, error) {
 
 // grow loads variants in turns.
 func (h *house) grow(ctx context.Context, variants []*variant) error {
-	for round := range h.turns() {
+	for turn := range pieces * h.turns() {
 		for _, v := range variants {
-			one, err := h.flooded(ctx, v.server, http.StatusAccepted, v.requests, 0, h.slice)
+			one, err := h.cost(ctx, v.server, v.requests, 0, h.slice/pieces)
 			if err != nil {
 				return fmt.Errorf("%s: %w", v.name, err)
 			}
-			if round >= h.warmUps {
+			if turn >= pieces*h.warmUps {
 				v.slices = append(v.slices, one)
 			}
 		}
@@ -85,12 +85,13 @@ func bySessions(ctx context.Context, h *house) ([]*variant, error) {
 	return variants, nil
 }
 
-// visitors ask in turns, each with a cookie of their own.
+// visitors ask in turns, each with a cookie of their own, over all loads.
 func visitors(cookies []string) stream {
 	const mark = "doorward-cookie"
 	before, after, _ := strings.Cut(string(page(grown, mark).bytes()), mark)
-	return func(n int) []byte {
-		return []byte(before + cookies[n%len(cookies)] + after)
+	var next atomic.Int64
+	return func(int) []byte {
+		return []byte(before + cookies[(next.Add(1)-1)%int64(len(cookies))] + after)
 	}
 }
 
@@ -184,9 +185,10 @@ func byTokens(ctx context.Context, h *house) ([]*variant, error) {
 		requests[i] = q.bytes()
 	}
 	h.say("  signed %d tokens in %s", n, time.Since(began).Round(time.Millisecond))
+	var next atomic.Int64
 	return []*variant{
 		{name: "bearer token seen before", server: d, requests: always(requests[0])},
-		{name: "bearer token never seen (RS256)", server: d, requests: func(i int) []byte { return requests[i%n] }},
+		{name: "bearer token never seen (RS256)", server: d, requests: func(int) []byte { return requests[(next.Add(1)-1)%int64(n)] }},
 	}, nil
 }
 

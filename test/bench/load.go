@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -121,14 +122,21 @@ func quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[min(int(float64(len(sorted))*q), len(sorted)-1)]
 }
 
-// flooded is a flood on a server, and what it cost it.
-func (h *house) flooded(ctx context.Context, s *server, status int, requests stream, count int, limit time.Duration) (slice, error) {
+// cost is what count requests cost a server, or as many as it answers in limit
+// when count is 0.
+func (h *house) cost(ctx context.Context, s *server, requests stream, count int, limit time.Duration) (slice, error) {
 	var one slice
 	before, err := spent(s.process.PID())
 	if err != nil {
 		return one, err
 	}
-	if one.outcome, err = flood(ctx, s.address, status, requests, count, limit); err != nil {
+	switch {
+	case count == 0 && !h.smoke:
+		one.outcome, err = press(ctx, s.address, http.StatusAccepted, requests, limit)
+	default:
+		one.outcome, err = flood(ctx, s.address, http.StatusAccepted, requests, count, limit)
+	}
+	if err != nil {
 		return one, fmt.Errorf("%s: %w", s.name, err)
 	}
 	after, err := spent(s.process.PID())

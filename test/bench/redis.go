@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -54,7 +53,7 @@ func measureRedis(ctx context.Context, h *house) (string, error) {
 			count  int
 			slices *[]slice
 		}{{bare, 0, &floor}, {warm, 0, &known}, {cold, sessions, &fresh}} {
-			s, err := h.flooded(ctx, one.server, http.StatusAccepted, visitors(cookies), one.count, h.slice)
+			s, err := h.cost(ctx, one.server, visitors(cookies), one.count, h.slice)
 			if err != nil {
 				return "", err
 			}
@@ -70,12 +69,11 @@ func measureRedis(ctx context.Context, h *house) (string, error) {
 func redisTable(floor, known, fresh []slice) string {
 	var b strings.Builder
 	b.WriteString("| sessions in Redis | CPU, µs | to bare, same bytes |\n|---|---|---|\n")
-	cpu := func(s slice) float64 { return s.cpu.Seconds() * 1e6 }
 	for _, row := range []struct {
 		name   string
 		slices []slice
 	}{{"bare `net/http` handler", floor}, {"a session that is known", known}, {"a session seen for the first time", fresh}} {
-		fmt.Fprintf(&b, "| %s | %.1f | %s |\n", row.name, median(each(row.slices, cpu)), ratios(row.slices, floor, cpu))
+		fmt.Fprintf(&b, "| %s | %.1f | %s |\n", row.name, median(each(row.slices, microseconds)), ratios(row.slices, floor, microseconds))
 	}
 	return b.String()
 }
