@@ -101,14 +101,14 @@ func (c *CookieStore) SetRender(render Render) Rendering {
 func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error) {
 	now := c.Now()
 	if s := c.opened.find(&req); s != nil && s.Rendered == c.generation() && c.lives(s, now) {
-		return c.latest(*s), nil
+		return c.latest(s), nil
 	}
 	s := c.search(&req, now)
 	if s.User.Nobody() {
 		return s, nil
 	}
 	c.opened.add(&req, s)
-	return c.latest(s), nil
+	return c.latest(&s), nil
 }
 
 // search opens the cookies of a request, until one holds a session that is good.

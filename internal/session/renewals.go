@@ -48,18 +48,16 @@ func newRenewals() *renewals {
 	return r
 }
 
-// latest is the newer one of a state that came out of a cookie and the one that
-// is kept. A cookie may be newer when another process wrote it.
-func (r *renewals) latest(s Session) Session {
+// instead is the state that is kept of a session that came out of a cookie. It
+// reports false where that is the newer one, because another process wrote it.
+func (r *renewals) instead(s *Session) (Session, bool) {
 	if r.held.Load() == 0 {
-		return s
+		return Session{}, false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if kept, ok := r.newest.Get(s.ID); ok && kept.Version >= s.Version {
-		return kept.Session
-	}
-	return s
+	kept, ok := r.newest.Get(s.ID)
+	return kept.Session, ok && kept.Version >= s.Version
 }
 
 // keep holds a state that is newer than the cookie's.
@@ -107,7 +105,7 @@ func weigh(s Session) int {
 // session ends: a check cannot set a cookie.
 func (c *CookieStore) Renew(ctx context.Context, s Session, refresh Refresh) (Session, error) {
 	result, err := c.renewed.flights.once(ctx, string(s.ID[:]), func(ctx context.Context) (any, error) {
-		latest := c.latest(s)
+		latest := c.latest(&s)
 		switch {
 		case c.revoked.has(&latest):
 			return Session{}, nil
@@ -153,13 +151,16 @@ func (s Session) renewedBy(next Session) (Session, error) {
 }
 
 // latest is the newest state of a session that a cookie opened, rendered.
-func (c *CookieStore) latest(s Session) Session {
-	s = c.renewed.latest(s)
-	if s.Rendered != c.generation() {
-		s = c.rendered(s)
-		c.renewed.rendered(s)
+func (c *CookieStore) latest(s *Session) Session {
+	latest := *s
+	if kept, ok := c.renewed.instead(s); ok {
+		latest = kept
 	}
-	return s
+	if latest.Rendered != c.generation() {
+		latest = c.rendered(latest)
+		c.renewed.rendered(latest)
+	}
+	return latest
 }
 
 // Carry implements Store.
