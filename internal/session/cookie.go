@@ -92,11 +92,6 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 	return c, nil
 }
 
-// SetRender implements Store.
-func (c *CookieStore) SetRender(render Render) Rendering {
-	return c.renderer.SetRender(render)
-}
-
 // Load implements Store. This one has nobody to ask, and so never an error.
 func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error) {
 	now := c.Now()

@@ -67,6 +67,12 @@ func TestStatus(t *testing.T) {
 	if _, err := h.wrk(t.Context(), subject{"bare", s, request, 403}, false); err == nil {
 		t.Error("wrk: another status is no error")
 	}
+	if o, err := press(t.Context(), s.address, 202, always(request), 100*time.Millisecond); err != nil || o.checks < connections || o.p99 == 0 {
+		t.Errorf("press: %+v, %v", o, err)
+	}
+	if _, err := press(t.Context(), s.address, 401, always(request), 100*time.Millisecond); err == nil {
+		t.Error("press: a wrong status goes unnoticed")
+	}
 	if _, err := flood(t.Context(), s.address, 401, always(request), 10, 0); err == nil {
 		t.Error("flood: another status is no error")
 	}

@@ -21,58 +21,82 @@ import (
 func press(ctx context.Context, address string, status int, requests stream, limit time.Duration) (o outcome, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	poll, err := unix.EpollCreate1(0)
-	if err != nil {
+	p := &pressing{requests: requests, lines: map[int32]*line{}, took: make([]time.Duration, 0, 1<<16)}
+	if p.poll, err = unix.EpollCreate1(0); err != nil {
 		return o, err
 	}
-	defer func() { err = errors.Join(err, unix.Close(poll)) }()
-	lines := map[int32]*line{}
-	defer func() {
-		for fd := range lines {
-			err = errors.Join(err, unix.Close(int(fd)))
-		}
-	}()
+	defer func() { err = errors.Join(err, p.close()) }()
 	for range connections {
-		l, err := connect(poll, address, status)
+		l, err := connect(p.poll, address, status)
 		if err != nil {
 			return o, err
 		}
-		lines[l.fd] = l
+		p.lines[l.fd] = l
 	}
-	n, took := 0, make([]time.Duration, 0, 1<<16)
 	began := time.Now()
-	for _, l := range lines {
-		if err := l.ask(requests(n)); err != nil {
+	for _, l := range p.lines {
+		if err := p.ask(l); err != nil {
 			return o, err
 		}
-		n++
 	}
-	events := make([]unix.EpollEvent, connections)
-	for ctx.Err() == nil && time.Since(began) < limit {
-		ready, err := unix.EpollWait(poll, events, 0)
-		if err != nil && !errors.Is(err, unix.EINTR) {
+	for now := began; ctx.Err() == nil && (now.Sub(began) < limit || len(p.took) == 0); now = time.Now() {
+		if now.Sub(began) > limit+patience {
+			return o, fmt.Errorf("%s answered nothing in %s", address, limit+patience)
+		}
+		if err := p.turn(); err != nil {
 			return o, err
 		}
-		for _, event := range events[:max(ready, 0)] {
-			l := lines[event.Fd]
-			whole, err := l.read()
-			if err != nil {
-				return o, err
-			}
-			if !whole {
-				continue
-			}
-			took = append(took, time.Since(l.asked))
-			if err := l.ask(requests(n)); err != nil {
-				return o, err
-			}
-			n++
+	}
+	return summarise(p.took, time.Since(began)), ctx.Err()
+}
+
+// patience is how long a server may take for its first answer on a busy machine.
+const patience = 10 * time.Second
+
+// pressing is a press that goes on.
+type pressing struct {
+	requests stream
+	asked    int
+	poll     int // of the kernel
+	lines    map[int32]*line
+	took     []time.Duration
+}
+
+func (p *pressing) ask(l *line) error {
+	p.asked++
+	return l.ask(p.requests(p.asked - 1))
+}
+
+// turn takes the answers that are there, and asks again.
+func (p *pressing) turn() error {
+	var events [connections]unix.EpollEvent
+	ready, err := unix.EpollWait(p.poll, events[:], 0)
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return err
+	}
+	for _, event := range events[:max(ready, 0)] {
+		l := p.lines[event.Fd]
+		whole, err := l.read()
+		if err != nil {
+			return err
+		}
+		if !whole {
+			continue
+		}
+		p.took = append(p.took, time.Since(l.asked))
+		if err := p.ask(l); err != nil {
+			return err
 		}
 	}
-	if len(took) == 0 {
-		return o, fmt.Errorf("%s answered nothing in %s", address, limit)
+	return nil
+}
+
+func (p *pressing) close() error {
+	err := unix.Close(p.poll)
+	for fd := range p.lines {
+		err = errors.Join(err, unix.Close(int(fd)))
 	}
-	return summarise(took, time.Since(began)), ctx.Err()
+	return err
 }
 
 // line is a connection of a press.
