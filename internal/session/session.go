@@ -11,7 +11,8 @@
 //     enlist.go, places.go and listing.go are the sessions of a user, lease.go has
 //     one process refresh at a time, known.go and outage.go spare the asking.
 //
-// jar.go, render.go, keys.go, gorilla.go, values.go and flights.go are of both.
+// jar.go, render.go, keys.go, gorilla.go, values.go, seen.go and flights.go are of
+// both.
 // Flows are logins under way: flow.go, choice.go, signed_out.go.
 package session
 
