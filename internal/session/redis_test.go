@@ -224,8 +224,13 @@ func TestReplicas(t *testing.T) {
 			cl := newClock()
 			one, two := inRedis(t, server, config(t, cl)), inRedis(t, server, config(t, cl))
 			sent := line(create(t, one, alone, login("ada", "sid-1")))
-			if who(t, two, "alone.test", sent) != "ada" || who(t, two, "alone.test", sent) != "ada" || two.seen.find(&auth.Request{Host: "alone.test", Cookies: []string{sent}}) == nil {
-				t.Fatal("L19: a session of one replica is not known to the other")
+			for range 2 { // what came once is not remembered by its line
+				if who(t, two, "alone.test", sent) != "ada" {
+					t.Fatal("L19: a session of one replica is not known to the other")
+				}
+			}
+			if two.seen.find(&auth.Request{Host: "alone.test", Cookies: []string{sent}}) == nil {
+				t.Fatal("L19: a session that came twice is not remembered")
 			}
 			if err := one.Revoke(t.Context(), load(t, one, "alone.test", sent)); err != nil {
 				t.Fatal(err)
