@@ -71,7 +71,8 @@ func NewRedisStore(cfg RedisConfig) (*RedisStore, error) {
 	}
 	r := &RedisStore{
 		jar: newJar(cfg.CookieConfig), roster: roster{cfg.Prefix},
-		references: references, sealed: places, vault: vault, started: cfg.Now(), known: newKnown(), seen: newSeen[*entry](), ended: newRevocations(),
+		references: references, sealed: places, vault: vault, started: cfg.Now(),
+		known: newKnown(), seen: newSeen[*entry](), ended: newRevocations(),
 		outage: outage{grace: cfg.Grace, now: cfg.Now},
 		graced: cfg.Graced,
 	}
@@ -110,34 +111,36 @@ func (r *RedisStore) Load(ctx context.Context, req auth.Request) (Session, error
 	now := r.Now()
 	if e := r.seen.find(&req); e != nil && (*e).epoch == r.known.epoch.Load() {
 		if s, ok := r.current(*e); ok {
-			if s, err := r.checked(ctx, *e, s, now); err == nil && !s.User.Nobody() {
-				return s, nil
+			s, err := r.checked(ctx, *e, s, now)
+			if err != nil || !s.User.Nobody() {
+				return s, err
 			}
 		}
 	}
-	e, s, err := r.search(ctx, &req, now)
-	if e != nil && !e.passing {
-		r.seen.add(&req, e)
-	}
-	return s, err
+	return r.search(ctx, &req, now)
 }
 
 // search tries the cookies of a request, until one names a session that is good.
-func (r *RedisStore) search(ctx context.Context, req *auth.Request, now time.Time) (*entry, Session, error) {
+// What it finds is remembered, unless that is good for this once: it is read anew
+// next time, or a cookie before it could not be asked about.
+func (r *RedisStore) search(ctx context.Context, req *auth.Request, now time.Time) (Session, error) {
 	site, ok := r.Sites.For(req.Host)
 	if !ok {
-		return nil, Session{}, nil
+		return Session{}, nil
 	}
 	name := r.name(site)
 	var trouble error
 	for value := range r.references.candidates(req.Cookies, name) {
 		e, s, err := r.look(ctx, value, name+" "+scope(site), now)
 		if err == nil && !s.User.Nobody() {
-			return e, s, nil
+			if trouble == nil && !e.passing && e.epoch == r.known.epoch.Load() {
+				r.seen.add(req, e)
+			}
+			return s, nil
 		}
 		trouble = errors.Join(trouble, err)
 	}
-	return nil, Session{}, trouble
+	return Session{}, trouble
 }
 
 // look returns the session of one cookie, and where it is known.

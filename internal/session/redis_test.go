@@ -668,3 +668,30 @@ func TestTooLargeForRedis(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestPassingTrouble: a cookie that could not be asked about once is the first one
+// again as soon as it can be.
+func TestPassingTrouble(t *testing.T) {
+	server := redistest.StartProgram(t, redistest.Programs()[0])
+	r := inRedis(t, server, config(t, newClock()))
+	ada, eve := line(create(t, r, alone, login("ada", "sid-1"))), line(create(t, r, alone, login("eve", "sid-2")))
+	both := auth.Request{Host: "alone.test", Cookies: []string{ada + "; " + eve}}
+	for range 3 {
+		if who(t, r, "alone.test", eve) != "eve" || who(t, r, "alone.test", ada) != "ada" {
+			t.Fatal("not signed in")
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 3 {
+		r.known.drop(load(t, r, "alone.test", ada).Held.name)
+		if s, err := r.Load(gone, both); err == nil && s.User.Subject == "ada" {
+			t.Fatal("ada was known all the same")
+		}
+	}
+	for range 3 {
+		if got := who(t, r, "alone.test", both.Cookies...); got != "ada" {
+			t.Errorf("SES-1: %q is signed in, want ada", got)
+		}
+	}
+}

@@ -9,22 +9,23 @@ import (
 )
 
 // seen remembers what was found behind the Cookie line of a host, so that a page
-// with a hundred requests looks for its session once. It is asked by every check
+// with a hundred requests looks for its session twice. It is asked by every check
 // and so is as plain as a memory can be: a line has one place, given by its hash,
-// and takes it from whoever is there when it comes by twice in a row. Lines that
-// come once leave nothing behind.
+// and takes it from whoever is there when it is looked for a second time before
+// another line of that place is. Lines that come once take nobody's place.
 type seen[T any] struct {
 	seed   maphash.Seed
 	places [seenPlaces]seenPlace[T]
 }
 
 type seenPlace[T any] struct {
-	last atomic.Uint64 // hash of the line that came by last
+	last atomic.Uint64 // hash of the line that was looked for last
 	here atomic.Pointer[seenLine[T]]
 }
 
 // seenLine is everything that what was found depends on, and what that was.
 type seenLine[T any] struct {
+	hash       uint64 // under a seed that nobody knows
 	host, line string
 	found      T
 }
@@ -48,11 +49,11 @@ func (s *seen[T]) place(req *auth.Request) (*seenPlace[T], uint64) {
 
 // find returns what was found for a request before, nil when that is not known.
 func (s *seen[T]) find(req *auth.Request) *T {
-	place, _ := s.place(req)
+	place, hash := s.place(req)
 	if place == nil {
 		return nil
 	}
-	if l := place.here.Load(); l != nil && l.line == req.Cookies[0] && l.host == req.Host {
+	if l := place.here.Load(); l != nil && l.hash == hash && l.line == req.Cookies[0] && l.host == req.Host {
 		return &l.found
 	}
 	return nil
@@ -65,5 +66,5 @@ func (s *seen[T]) add(req *auth.Request, found T) {
 		return
 	}
 	// Not the whole header that these are parts of.
-	place.here.Store(&seenLine[T]{strings.Clone(req.Host), strings.Clone(req.Cookies[0]), found})
+	place.here.Store(&seenLine[T]{hash, strings.Clone(req.Host), strings.Clone(req.Cookies[0]), found})
 }

@@ -33,10 +33,15 @@ func TestSeen(t *testing.T) {
 		{"CON-2 two lines", at("a.test", "x=1", "x=1")},
 		{"CON-2 the host and the line run together", at("a.tes", "tx=1")},
 	} {
+		if place, hash := m.place(tt.req); place != nil { // as if both had the same hash
+			place.here.Store(&seenLine[string]{hash, "a.test", "x=1", "ada"})
+		}
 		if got := m.find(tt.req); got != nil {
 			t.Errorf("%s: %q is found", tt.name, *got)
 		}
 	}
+	m.add(known, "ada")
+	m.add(known, "ada")
 	long := at("a.test", strings.Repeat("x", maxSeenLine+1))
 	for range 3 {
 		m.add(long, "long")
