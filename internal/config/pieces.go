@@ -15,6 +15,10 @@ import (
 // and few enough that their tree is small beside the file.
 const entriesOfPiece = 100
 
+// leastEntry is how many bytes a rule has on the average that is worth room before
+// it is read. What has fewer is no list of rules.
+const leastEntry = 12
+
 // pieces are a file that is cut at entries of its rules. One tree of tens of
 // thousands of rules takes the parser a second and hundreds of megabytes; pieces
 // are read on all processors, and the tree of each is dropped at once.
@@ -39,7 +43,7 @@ type pieces struct {
 func (d *document) inPieces(entries int) *fileSpec {
 	p := &pieces{name: d.name, lines: d.lines}
 	p.cut()
-	if len(p.starts) < entries+2 || strings.ContainsAny(d.source, "\t\r") {
+	if len(p.starts) < entries+2 || len(d.source) < leastEntry*len(p.starts) || strings.ContainsAny(d.source, "\t\r") {
 		return nil
 	}
 	frame := p.part()
@@ -111,6 +115,9 @@ func (p *pieces) readFrame(d *document) *fileSpec {
 	sequence.Values = sequence.Values[:1]
 	s := &fileSpec{}
 	d.into(s, root, place{})
+	if len(d.remarks) > 0 {
+		return nil
+	}
 	entries := make([]ruleSpec, len(p.starts))
 	copy(entries, s.Rules.entries)
 	s.Rules.entries = entries
