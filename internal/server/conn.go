@@ -9,9 +9,9 @@ import (
 )
 
 // conn is a connection whose time limits cost little. net/http sets seven for each
-// request, nearly all of them later than the one before, and each sets a timer.
-// Here a timer that goes off before its time is set again; so a limit that moves
-// away costs nothing until then.
+// request, nearly all of them later than the one before, and most set a timer. Here
+// a timer that goes off before its time is set again; so a limit that moves away
+// costs nothing until then.
 type conn struct {
 	net.Conn
 	reads, writes limit
