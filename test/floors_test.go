@@ -27,6 +27,7 @@ var floors = map[string]int{
 	"internal/redirect":        0,
 	"internal/telemetry":       0,
 	"internal/redis":           0,
+	"internal/http1":           0,
 	"internal/policy":          1,
 	"internal/gateway":         1,
 	"internal/session":         1,

@@ -24,6 +24,7 @@ import (
 	"github.com/doorward/doorward/internal/gate"
 	"github.com/doorward/doorward/internal/gateway"
 	"github.com/doorward/doorward/internal/headers"
+	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/idp/idptest"
 	"github.com/doorward/doorward/internal/policy"
@@ -94,13 +95,25 @@ func newHouse(t *testing.T, opt options) *house {
 	if opt.down {
 		h.provider.Close()
 	}
-	listener := httptest.NewUnstartedServer(h.server.Handler())
-	listener.Config = server.NewHTTP(h.server.Handler(), log)
-	listener.StartTLS()
-	t.Cleanup(listener.Close)
-	h.addr = listener.Listener.Addr().String()
+	h.listen(log)
 	h.url = "https://auth.example.com"
 	return h
+}
+
+// listen serves as Doorward does, but over TLS.
+func (h *house) listen(log *slog.Logger) {
+	certified := httptest.NewTLSServer(nil)
+	certified.Close()
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certified.TLS.Certificates})
+	h.must(err)
+	h.addr = l.Addr().String()
+	s := &http1.Server{Quick: h.server.Checks(), HTTP: server.NewHTTP(h.server.Handler(), log)}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(l) }()
+	h.t.Cleanup(func() {
+		h.must(s.Close())
+		<-served
+	})
 }
 
 func (h *house) assemble(opt options, log *slog.Logger) *server.Server {
