@@ -40,8 +40,8 @@ func asked(url, cookie string) string {
 	return strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
-// BenchmarkCheck is a whole check as net/http serves it, without the kernel,
-// beside the least that net/http can do with the same bytes.
+// BenchmarkCheck is a whole check as it is served, without the kernel, beside the
+// least that net/http can do with the same bytes.
 func BenchmarkCheck(b *testing.B) {
 	file := filepath.Join(b.TempDir(), "doorward.yaml")
 	if err := os.WriteFile(file, []byte(checkedFile), 0o600); err != nil {
@@ -80,13 +80,13 @@ func BenchmarkCheck(b *testing.B) {
 	} {
 		b.Run(bb.name+"/bare", func(b *testing.B) { benchmarkServing(b, &http.Server{Handler: bare}, bb.request) })
 		b.Run(bb.name+"/doorward", func(b *testing.B) {
-			benchmarkServing(b, server.NewHTTP(p.main.Handler(), log), bb.request)
+			benchmarkServing(b, server.NewHTTP1(p.main), bb.request)
 		})
 	}
 }
 
 // benchmarkServing asks over one connection in memory.
-func benchmarkServing(b *testing.B, s *http.Server, request string) {
+func benchmarkServing(b *testing.B, s httpServer, request string) {
 	conn := newMemoryConn()
 	listener := &memoryListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
 	listener.conns <- conn

@@ -1,8 +1,10 @@
 package gate
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -28,23 +30,26 @@ func (g *Gate) Report(endpoint, peer string, req auth.Request, d auth.Decision, 
 	if d.Verdict == auth.Allow || d.Verdict == auth.SignIn {
 		return
 	}
-	line := g.Log.With(
-		"event", "check", "endpoint", endpoint,
-		"verdict", d.Verdict.String(), "reason", d.Reason.Code, "rule", d.Rule,
-		"user", d.User.ID, "email", d.User.Email,
-		"method", req.Method, "host", req.Host, "path", req.Path,
-		"client", req.Client, "peer", peer, "request_id", RequestID(req.ID),
-	)
+	level, words, why := occasion(d, refused)
+	g.Log.LogAttrs(context.Background(), level, words,
+		slog.String("event", "check"), slog.String("endpoint", endpoint),
+		slog.String("verdict", d.Verdict.String()), slog.String("reason", d.Reason.Code), slog.String("rule", d.Rule),
+		slog.String("user", d.User.ID), slog.String("email", d.User.Email),
+		slog.String("method", req.Method), slog.String("host", req.Host), slog.String("path", req.Path),
+		slog.Any("client", req.Client), slog.String("peer", peer), slog.String("request_id", RequestID(req.ID)), why)
+}
+
+// occasion is how loud the line of a denial is, what it says, and what it says why.
+func occasion(d auth.Decision, refused error) (slog.Level, string, slog.Attr) {
 	switch {
 	case d.Verdict == auth.Unknown:
-		line.Error("cannot tell who is signed in", "error", d.Cause)
+		return slog.LevelError, "cannot tell who is signed in", slog.Any("error", d.Cause)
 	case d.Verdict == auth.BadToken:
-		line.Info("a bearer token was refused", "error", d.Cause)
+		return slog.LevelInfo, "a bearer token was refused", slog.Any("error", d.Cause)
 	case refused != nil:
-		line.Warn("a question was refused", "detail", refusal(refused).Detail)
-	default:
-		line.Info("denied")
+		return slog.LevelWarn, "a question was refused", slog.String("detail", refusal(refused).Detail)
 	}
+	return slog.LevelInfo, "denied", slog.Attr{}
 }
 
 // RequestID is the id that a log line and a page share: the gateway's, or a new

@@ -24,7 +24,6 @@ import (
 	"github.com/doorward/doorward/internal/gate"
 	"github.com/doorward/doorward/internal/gateway"
 	"github.com/doorward/doorward/internal/headers"
-	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/idp/idptest"
 	"github.com/doorward/doorward/internal/policy"
@@ -95,19 +94,19 @@ func newHouse(t *testing.T, opt options) *house {
 	if opt.down {
 		h.provider.Close()
 	}
-	h.listen(log)
+	h.listen()
 	h.url = "https://auth.example.com"
 	return h
 }
 
 // listen serves as Doorward does, but over TLS.
-func (h *house) listen(log *slog.Logger) {
+func (h *house) listen() {
 	certified := httptest.NewTLSServer(nil)
 	certified.Close()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certified.TLS.Certificates})
 	h.must(err)
 	h.addr = l.Addr().String()
-	s := &http1.Server{Quick: h.server.Checks(), HTTP: server.NewHTTP(h.server.Handler(), log)}
+	s := server.NewHTTP1(h.server)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	h.t.Cleanup(func() {

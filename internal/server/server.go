@@ -94,17 +94,13 @@ func (s *Server) checks() checks {
 	}
 }
 
-// Check returns the handler of the check at a raw path, and nil when none is there.
+// find returns the handler of the check at a raw path, nil when there is none.
 func (c checks) find(path string) http.Handler {
 	if strings.HasPrefix(path, c.below) {
 		return c.envoy
 	}
 	return c.at[path]
 }
-
-// Checks returns what finds the handler of the check at a raw path: nil where there
-// is none.
-func (s *Server) Checks() func(path string) http.Handler { return s.checks().find }
 
 // first looks for the checks before the router does, by the same raw path: they
 // are nearly all that is asked, and a route costs more than a look-up. Every
