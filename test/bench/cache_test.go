@@ -39,7 +39,7 @@ func cached(t *testing.T, h *house, doorward string) *server {
 	zone := write("cache-zone.conf", strings.Replace(read("doorward-cache.conf"), "/run/nginx-doorward", filepath.Join(h.dir, "cache"), 1))
 	cache := write("cache-location.conf", read("snippets/doorward-cache.conf"))
 	server := write("cached-server.conf", strings.Replace(question, last, last+"	include "+cache+";\n", 1))
-	front, err := h.nginx(t.Context(), doorward, [][2]string{
+	front, err := h.nginx(t.Context(), doorward, serverCore, [][2]string{
 		{"include snippets/doorward-server.conf;", "include " + server + ";"},
 		{"# Where people sign in.", "include " + zone + ";"},
 		{"server_name app.example.com;", "server_name app.bench.test closed.bench.test;"},

@@ -122,6 +122,7 @@ func sections() []section {
 		{"redis", measureRedis},
 		{"grpc", measureGRPC},
 		{"nginx", measureNginx},
+		{"onecore", measureOneCore},
 		{"size", measureSize},
 	}
 }

@@ -24,7 +24,7 @@ func (h *house) asNginx(ctx context.Context, url, cookie string) ([]byte, error)
 		return nil, err
 	}
 	defer catcher.Close()
-	front, err := h.nginx(ctx, catcher.Addr().String(), nil)
+	front, err := h.nginx(ctx, catcher.Addr().String(), serverCore, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -35,9 +35,9 @@ func (h *house) asNginx(ctx context.Context, url, cookie string) ([]byte, error)
 // itself is the address of nginx's own answer to checks.
 const itself = "itself"
 
-// nginx starts the shipped configuration, as if it had TLS, with a small app of
-// nginx's own behind it. replace changes the configuration.
-func (h *house) nginx(ctx context.Context, doorward string, replace [][2]string) (*server, error) {
+// nginx starts the shipped configuration on a core, as if it had TLS, with a small
+// app of nginx's own behind it. replace changes the configuration.
+func (h *house) nginx(ctx context.Context, doorward string, core int, replace [][2]string) (*server, error) {
 	addresses, err := stack.FreeAddresses(0, 0)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (h *house) nginx(ctx context.Context, doorward string, replace [][2]string)
 		return nil, err
 	}
 	h.running = append(h.running, front.Process())
-	if err := settle(front.Process().PID()); err != nil {
+	if err := settle(front.Process().PID(), core); err != nil {
 		return nil, err
 	}
 	none := func(context.Context) (float64, error) { return 0, nil }
@@ -112,29 +112,48 @@ func browsed(url, cookie string) []byte {
 	return bytes.Replace(q.bytes(), []byte("X-Forwarded-For: 203.0.113.7\r\n"), nil, 1)
 }
 
-// A way that a page takes through nginx. asked is who is asked about it, nil for
-// nobody but nginx itself.
+// way is one that a page takes through nginx. asked is who is asked about it, nil
+// for nobody but nginx itself.
 type way struct {
-	name   string
+	name    string
+	address string // of who is asked
+	asked   *server
+	replace [][2]string // in the configuration
+	cookie  string
+
 	nginx  *server
-	asked  *server
 	slices []slice
 }
 
-// measureNginx is what people see of it all: pages through nginx, which shares
-// its core with whoever it asks.
+// measureNginx is what people see of it all: pages through nginx, which shares its
+// core with the load; who is asked has the other.
 func measureNginx(ctx context.Context, h *house) (string, error) {
+	return h.pages(ctx, loadCore, h.ways)
+}
+
+// measureOneCore has nginx share its core with whoever it asks.
+func measureOneCore(ctx context.Context, h *house) (string, error) {
+	return h.pages(ctx, serverCore, h.waysOfOurs)
+}
+
+// pages measures the ways that there are, through an nginx of its own for each.
+func (h *house) pages(ctx context.Context, core int, there func(context.Context) ([]*way, error)) (string, error) {
 	defer h.stopAll()
 	if err := pin(true); err != nil {
 		return "", err
 	}
-	ways, cookie, err := h.ways(ctx)
+	ways, err := there(ctx)
 	if err != nil {
 		return "", err
 	}
+	for _, w := range ways {
+		if w.nginx, err = h.nginx(ctx, w.address, core, w.replace); err != nil {
+			return "", fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
 	for round := range h.turns() {
 		for _, w := range ways {
-			one, err := h.through(ctx, w, browsed(grown, cookie))
+			one, err := h.through(ctx, w)
 			if err != nil {
 				return "", fmt.Errorf("%s: %w", w.name, err)
 			}
@@ -146,45 +165,60 @@ func measureNginx(ctx context.Context, h *house) (string, error) {
 	return wayTable(ways), nil
 }
 
-// ways starts an nginx for each.
-func (h *house) ways(ctx context.Context) ([]*way, string, error) {
+// ways are those of ours, and those of the peers.
+func (h *house) ways(ctx context.Context) ([]*way, error) {
+	ways, err := h.waysOfOurs(ctx)
+	for _, p := range h.peers {
+		if err != nil {
+			return nil, err
+		}
+		var s subject
+		if s, err = h.peerSubject(ctx, p); err != nil {
+			return nil, err
+		}
+		w := &way{name: "asking " + p.name, address: p.url.Host, asked: s.server, cookie: p.cookie}
+		w.replace, err = h.instead(p)
+		ways = append(ways, w)
+	}
+	return ways, err
+}
+
+// instead has the shipped configuration ask a peer at its own path.
+func (h *house) instead(p peer) ([][2]string, error) {
+	const ours = "proxy_pass http://doorward/auth/nginx;"
+	snippet, err := os.ReadFile(filepath.Join(h.root, "deploy", "nginx", "snippets", "doorward-server.conf"))
+	if err == nil && !strings.Contains(string(snippet), ours) {
+		err = fmt.Errorf("deploy/nginx has no %q", ours)
+	}
+	file := filepath.Join(h.dir, "ask-"+p.url.Port()+".conf")
+	theirs := strings.Replace(string(snippet), ours, "proxy_pass http://doorward"+p.url.RequestURI()+";", 1)
+	return [][2]string{{"include snippets/doorward-server.conf;", "include " + file + ";"}},
+		errors.Join(err, os.WriteFile(file, []byte(theirs), 0o600))
+}
+
+func (h *house) waysOfOurs(ctx context.Context) ([]*way, error) {
 	bare, err := h.bareServer(ctx, true)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	d, err := h.doorward(ctx, houseRules, nil, true)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	socket := "unix:" + filepath.Join(h.dir, "doorward.sock")
 	overSocket, err := h.onSocket(ctx, socket)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	cookie, err := h.signIn(ctx, d)
-	if err != nil {
-		return nil, "", err
-	}
-	var ways []*way
-	for _, w := range []struct {
-		name    string
-		address string
-		asked   *server
-		replace [][2]string
-	}{
-		{"nginx alone", d.address, nil, [][2]string{{"include snippets/doorward-protect.conf;", ""}, {"include snippets/doorward-server.conf;", ""}}},
-		{"asking nginx, which says 202", itself, nil, nil},
-		{"asking the bare handler", bare.address, bare, nil},
-		{"asking Doorward", d.address, d, nil},
-		{"asking Doorward over a socket", socket, overSocket, nil},
-	} {
-		front, err := h.nginx(ctx, w.address, w.replace)
-		if err != nil {
-			return nil, "", fmt.Errorf("%s: %w", w.name, err)
-		}
-		ways = append(ways, &way{name: w.name, nginx: front, asked: w.asked})
-	}
-	return ways, cookie, nil
+	nobody := [][2]string{{"include snippets/doorward-protect.conf;", ""}, {"include snippets/doorward-server.conf;", ""}}
+	return []*way{
+		{name: "nginx alone", address: d.address, replace: nobody, cookie: cookie},
+		{name: "asking nginx, which says 202", address: itself, cookie: cookie},
+		{name: "asking the bare handler", address: bare.address, asked: bare, cookie: cookie},
+		{name: "asking Doorward", address: d.address, asked: d, cookie: cookie},
+		{name: "asking Doorward over a socket", address: socket, asked: overSocket, cookie: cookie},
+	}, err
 }
 
 // onSocket starts a Doorward that listens on a unix socket.
@@ -198,7 +232,7 @@ func (h *house) onSocket(ctx context.Context, socket string) (*server, error) {
 }
 
 // through loads a page through nginx and looks at what it costs who is asked.
-func (h *house) through(ctx context.Context, w *way, request []byte) (slice, error) {
+func (h *house) through(ctx context.Context, w *way) (slice, error) {
 	var one slice
 	var before, after time.Duration
 	var err error
@@ -207,7 +241,8 @@ func (h *house) through(ctx context.Context, w *way, request []byte) (slice, err
 			return one, err
 		}
 	}
-	if one.outcome, err = h.wrk(ctx, subject{w.name, w.nginx, request, http.StatusOK}, true); err != nil {
+	page := subject{w.name, w.nginx, browsed(grown, w.cookie), http.StatusOK}
+	if one.outcome, err = h.wrk(ctx, page, true); err != nil {
 		return one, err
 	}
 	if w.asked != nil {

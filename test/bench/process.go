@@ -89,10 +89,10 @@ func pin(pinned bool) error {
 	return confine(os.Getpid(), func(core int) bool { return core == loadCore })
 }
 
-// settle keeps a process and its children on the core of the servers.
-func settle(pid int) error {
+// settle keeps a process and its children on a core.
+func settle(pid, there int) error {
 	for _, id := range family(pid) {
-		if err := confine(id, func(core int) bool { return core == serverCore }); err != nil {
+		if err := confine(id, func(core int) bool { return core == there }); err != nil {
 			return err
 		}
 	}
