@@ -24,8 +24,9 @@ type head struct {
 
 	method, target, headers int // where these end, end, and begin
 	fields                  []field
-	url                     *url.URL // of the target before, which most requests share
-	request                 http.Request
+
+	address string   // the target before, which most requests share
+	url     *url.URL // and what it says
 }
 
 // complete returns the length of the head that text begins with, up to and with
@@ -42,8 +43,8 @@ func complete(text []byte, looked int) int {
 }
 
 // read returns the request of a complete head, and reports whether it is plain:
-// then net/http would read the same. The request is good until the next read. Of
-// text only the case of letters changes, in the names of headers.
+// then net/http would read the same. Of text only the case of letters changes, in
+// the names of headers. What a request has is its own, and never changes again.
 func (h *head) read(text []byte) (*http.Request, bool) {
 	if !h.findLine(text) || !h.findHeaders(text) {
 		return nil, false
@@ -52,21 +53,18 @@ func (h *head) read(text []byte) (*http.Request, bool) {
 		canonicalize(text[f.name:f.colon])
 	}
 	whole := string(text) // all texts are parts of this one copy
-	target := whole[h.method+1 : h.target]
-	if h.url == nil || target != h.request.RequestURI {
-		address, err := url.ParseRequestURI(target)
+	if target := whole[h.method+1 : h.target]; target != h.address {
+		parsed, err := url.ParseRequestURI(target)
 		if err != nil {
 			return nil, false
 		}
-		h.url, target = address, strings.Clone(target)
-	} else {
-		target = h.request.RequestURI
+		h.address, h.url = strings.Clone(target), parsed
 	}
-	h.request = http.Request{
-		Method: whole[:h.method], URL: h.url, RequestURI: target, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	r := &http.Request{
+		Method: whole[:h.method], URL: h.url, RequestURI: h.address, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: h.header(whole), Body: http.NoBody, RemoteAddr: h.peer,
 	}
-	return &h.request, finish(&h.request)
+	return r, finish(r)
 }
 
 // header are the fields of a head, by name.

@@ -19,9 +19,10 @@ import (
 // Serve, which is called once.
 type Server struct {
 	// Quick returns the handler of a path that is asked often, and nil for all
-	// others. The path is raw: nothing of it is decoded. Such a handler keeps neither
-	// the request, which has no body, nor the headers of the answer, which it gives
-	// with a status that allows a body. It is not told of a client that leaves.
+	// others. The path is raw: nothing of it is decoded. Its requests have no body, and
+	// their URL belongs to others, too; their context does not end when a client
+	// leaves. The handler answers with a status that allows a body, and then leaves
+	// the headers of the answer alone.
 	Quick func(path string) http.Handler
 
 	// HTTP serves everything else. Its limits in time are those of every connection,
