@@ -13,7 +13,7 @@ func encode(value string) string {
 	for i := range len(value) {
 		c := value[i]
 		edge := c == ' ' && (i == 0 || i == len(value)-1)
-		if printable(c) && !edge && !looksEscaped(value[i:]) {
+		if printable(c) && !edge && (c != '%' || !looksEscaped(value[i:])) {
 			b.WriteByte(c)
 			continue
 		}
@@ -22,9 +22,10 @@ func encode(value string) string {
 	return b.String()
 }
 
-// looksEscaped reports whether s begins with a percent sign and two hex digits.
+// looksEscaped reports whether two hex digits follow the percent sign that s begins
+// with.
 func looksEscaped(s string) bool {
-	return len(s) >= 3 && s[0] == '%' && isHex(s[1]) && isHex(s[2])
+	return len(s) >= 3 && isHex(s[1]) && isHex(s[2])
 }
 
 func isHex(c byte) bool {
@@ -33,6 +34,10 @@ func isHex(c byte) bool {
 
 // encodeGroup writes a group's name as it stands in a list with commas.
 func encodeGroup(b *strings.Builder, name string) {
+	if cleanGroup(name) {
+		b.WriteString(name)
+		return
+	}
 	for i := range len(name) {
 		c := name[i]
 		edge := c == ' ' && (i == 0 || i == len(name)-1)
@@ -44,13 +49,29 @@ func encodeGroup(b *strings.Builder, name string) {
 	}
 }
 
+// clean reports whether encode leaves a value as it is.
 func clean(value string) bool {
 	for i := range len(value) {
-		if !printable(value[i]) || looksEscaped(value[i:]) {
+		if c := value[i]; !printable(c) || c == '%' && looksEscaped(value[i:]) {
 			return false
 		}
 	}
-	return !strings.HasPrefix(value, " ") && !strings.HasSuffix(value, " ")
+	return trimmed(value)
+}
+
+// cleanGroup reports whether encodeGroup leaves a name as it is.
+func cleanGroup(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !printable(c) || c == ',' || c == '%' {
+			return false
+		}
+	}
+	return trimmed(name)
+}
+
+// trimmed reports whether there is no space at either end.
+func trimmed(value string) bool {
+	return value == "" || value[0] != ' ' && value[len(value)-1] != ' '
 }
 
 func printable(c byte) bool { return c >= ' ' && c <= '~' }

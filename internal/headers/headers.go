@@ -1,11 +1,10 @@
-// Package headers renders a user into the response headers of an allow. It is
-// done once per session, not once per check.
+// Package headers renders a user into the response headers of an allow. A check by
+// a session that is in its cookie waits for it.
 package headers
 
 import (
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -22,8 +21,9 @@ type Renderer struct {
 
 // field is one header and where its value comes from.
 type field struct {
-	name  string
-	value func(auth.User, auth.Tokens) string
+	name string
+	from source
+	path string // of a claim
 }
 
 // Config picks the headers.
@@ -67,7 +67,8 @@ func New(cfg Config) *Renderer {
 		}
 	}
 	for _, custom := range cfg.Custom {
-		r.add(custom.Name, source(custom.From))
+		from, path := sourceOf(custom.From)
+		r.addField(field{custom.Name, from, path})
 	}
 	if cfg.PassAccessToken {
 		r.add("X-Auth-Request-Access-Token", accessToken)
@@ -78,13 +79,14 @@ func New(cfg Config) *Renderer {
 	return r
 }
 
-// add passes over a header that is there already.
-func (r *Renderer) add(name string, value func(auth.User, auth.Tokens) string) {
-	name = http.CanonicalHeaderKey(name)
-	if slices.ContainsFunc(r.fields, func(f field) bool { return f.name == name }) {
-		return
+// add adds a header, unless it is there already.
+func (r *Renderer) add(name string, from source) { r.addField(field{name: name, from: from}) }
+
+func (r *Renderer) addField(f field) {
+	f.name = http.CanonicalHeaderKey(f.name)
+	if !slices.ContainsFunc(r.fields, func(other field) bool { return other.name == f.name }) {
+		r.fields = append(r.fields, f)
 	}
-	r.fields = append(r.fields, field{name, value})
 }
 
 // Render returns every configured header exactly once, with an empty value where
@@ -92,39 +94,11 @@ func (r *Renderer) add(name string, value func(auth.User, auth.Tokens) string) {
 func (r *Renderer) Render(user auth.User, tokens auth.Tokens) auth.Identity {
 	id := auth.Identity{Headers: make([]auth.Header, len(r.fields))}
 	values := make([]string, len(r.fields))
-	for i, f := range r.fields {
-		values[i] = f.value(user, tokens)
+	for i := range r.fields {
+		f := &r.fields[i]
+		values[i] = f.value(&user, &tokens)
 		id.Headers[i] = auth.Header{Name: f.name, Value: values[i : i+1 : i+1]}
 		id.Size += len(f.name) + len(": ") + len(values[i]) + len("\r\n")
 	}
 	return id
-}
-
-func userID(u auth.User, _ auth.Tokens) string            { return encode(u.ID) }
-func email(u auth.User, _ auth.Tokens) string             { return encode(u.Email) }
-func preferredUsername(u auth.User, _ auth.Tokens) string { return encode(u.PreferredUsername) }
-func name(u auth.User, _ auth.Tokens) string              { return encode(u.Name) }
-func accessToken(_ auth.User, t auth.Tokens) string       { return encode(t.Access.Reveal()) }
-
-func idToken(_ auth.User, t auth.Tokens) string {
-	if t.ID == "" {
-		return ""
-	}
-	return "Bearer " + encode(t.ID.Reveal())
-}
-
-// groups joins the groups with commas. A comma or a percent sign inside a name
-// is percent-encoded, so that nobody's group reads as two.
-func groups(u auth.User, _ auth.Tokens) string {
-	var b strings.Builder
-	for _, group := range u.Groups {
-		if group == "" {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
-		}
-		encodeGroup(&b, group)
-	}
-	return b.String()
 }

@@ -136,8 +136,8 @@ func TestGroups(t *testing.T) {
 		{"HDR-9 an empty name makes no element", []string{"", "a", "", "b", ""}, "a,b"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := groups(auth.User{Groups: tt.groups}, auth.Tokens{}); got != tt.want {
-				t.Errorf("groups(%q) = %q, want %q", tt.groups, got, tt.want)
+			if got := list(tt.groups); got != tt.want {
+				t.Errorf("list(%q) = %q, want %q", tt.groups, got, tt.want)
 			}
 		})
 	}
@@ -205,8 +205,8 @@ func FuzzValues(f *testing.F) {
 	f.Add(" a\r\nX: 1", "g1,g2", "%2C")
 	f.Add("Jörg", " ", "\x00")
 	f.Fuzz(func(t *testing.T, value, first, second string) {
-		list := groups(auth.User{Groups: []string{first, second}}, auth.Tokens{})
-		for _, line := range []string{encode(value), list} {
+		joined := list([]string{first, second})
+		for _, line := range []string{encode(value), joined} {
 			if strings.TrimSpace(line) != line || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
 				t.Errorf("HDR-9: %q is no header value", line)
 			}
@@ -218,18 +218,18 @@ func FuzzValues(f *testing.F) {
 			}
 		}
 		var got []string
-		for element := range strings.SplitSeq(list, ",") {
+		for element := range strings.SplitSeq(joined, ",") {
 			if element == "" {
 				continue
 			}
 			name, err := url.PathUnescape(element)
 			if err != nil {
-				t.Fatalf("HDR-9: %q: %v", list, err)
+				t.Fatalf("HDR-9: %q: %v", joined, err)
 			}
 			got = append(got, name)
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("HDR-9: %q reads as %q, want %q", list, got, want)
+			t.Errorf("HDR-9: %q reads as %q, want %q", joined, got, want)
 		}
 	})
 }

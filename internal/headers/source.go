@@ -8,46 +8,104 @@ import (
 	"github.com/doorward/doorward/internal/auth"
 )
 
-// source is how the value of a custom header is made. What the configuration has
-// not refused and this does not know stays empty.
-func source(from string) func(auth.User, auth.Tokens) string {
+// source is where the value of a header comes from. It is a number and no function:
+// what a function is given has to live on the heap.
+type source int
+
+const (
+	nothing source = iota
+	userID
+	email
+	preferredUsername
+	name
+	groups
+	claimAt // a path
+	accessToken
+	idToken
+)
+
+// sourceOf reads the source of a custom header, and the path of a claim. What the
+// configuration has not refused and this does not know stays empty.
+func sourceOf(from string) (source, string) {
 	if path, ok := strings.CutPrefix(from, "claims."); ok {
-		return func(u auth.User, _ auth.Tokens) string { return claim(u.Claims[path]) }
+		return claimAt, path
 	}
 	switch from {
 	case "user":
-		return userID
+		return userID, ""
 	case "email":
-		return email
+		return email, ""
 	case "preferred_username":
-		return preferredUsername
+		return preferredUsername, ""
 	case "name":
-		return name
+		return name, ""
 	case "groups":
-		return groups
+		return groups, ""
 	}
-	return func(auth.User, auth.Tokens) string { return "" }
+	return nothing, ""
 }
 
-// claim is a claim as text: a list like groups, and nothing for what is nested
-// deeper.
-func claim(value any) string {
-	list, ok := value.([]any)
-	if !ok {
-		return encode(scalar(value))
+// value is what a header says of a user.
+func (f *field) value(u *auth.User, t *auth.Tokens) string {
+	switch f.from {
+	case userID:
+		return encode(u.ID)
+	case email:
+		return encode(u.Email)
+	case preferredUsername:
+		return encode(u.PreferredUsername)
+	case name:
+		return encode(u.Name)
+	case groups:
+		return list(u.Groups)
+	case claimAt:
+		return claim(u.Claims[f.path])
+	case accessToken:
+		return encode(t.Access.Reveal())
+	case idToken:
+		if t.ID != "" {
+			return "Bearer " + encode(t.ID.Reveal())
+		}
+	}
+	return ""
+}
+
+// list joins names with commas. A comma or a percent sign inside a name is
+// percent-encoded, so that nobody's group reads as two.
+func list(names []string) string {
+	if len(names) == 1 && cleanGroup(names[0]) {
+		return names[0]
+	}
+	size := len(names)
+	for _, name := range names {
+		size += len(name)
 	}
 	var b strings.Builder
-	for _, element := range list {
-		text := scalar(element)
-		if text == "" {
+	b.Grow(size)
+	for _, name := range names {
+		if name == "" {
 			continue
 		}
 		if b.Len() > 0 {
 			b.WriteByte(',')
 		}
-		encodeGroup(&b, text)
+		encodeGroup(&b, name)
 	}
 	return b.String()
+}
+
+// claim is a claim as text: a list like groups, and nothing for what is nested
+// deeper.
+func claim(value any) string {
+	elements, ok := value.([]any)
+	if !ok {
+		return encode(scalar(value))
+	}
+	names := make([]string, len(elements))
+	for i, element := range elements {
+		names[i] = scalar(element)
+	}
+	return list(names)
 }
 
 func scalar(value any) string {
