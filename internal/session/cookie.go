@@ -211,7 +211,7 @@ func (c *CookieStore) RevokeAll(_ context.Context, whose Whose) error {
 	// set back; so does the next end.
 	at := later(c.Now(), c.revoked.lastOf(whose).Add(time.Millisecond))
 	until := at.Add(c.Lifetime)
-	stranger := whose.Unproven && !c.revoked.known.Contains(whose.key())
+	stranger := whose.Unproven && !c.revoked.known.has(whose.key())
 	c.revoked.addAll(whose, until, at)
 	if c.shared != nil {
 		c.shared.tell(notice{

@@ -17,13 +17,13 @@ type revocations struct {
 	mu    sync.RWMutex
 	until map[ID]time.Time
 	whose map[Whose]ended
-	any   atomic.Bool // there was ever something in whose or unproven
+	any   atomic.Bool // there was ever something in until, whose or unproven; most checks ask no more
 	swept time.Time
 
 	// known are sessions of providers that sessions here came from lately. What is
 	// to end without a proof goes into whose when it is one of them, and otherwise
 	// into unproven, which strangers may fill.
-	known    *lru.Cache[Whose, struct{}]
+	known    *met
 	unproven *lru.Cache[Whose, ended]
 }
 
@@ -33,26 +33,22 @@ type ended struct {
 	until time.Time
 }
 
-// maxKnown is how many sessions of providers are known, and how many that are not
-// can be ended without a proof.
-const maxKnown = 1 << 16
+// maxUnproven is how many sessions of providers that are not known can be ended
+// without a proof.
+const maxUnproven = 1 << 16
 
 func newRevocations() *revocations {
-	known, err := lru.New[Whose, struct{}](maxKnown)
+	unproven, err := lru.New[Whose, ended](maxUnproven)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
-	unproven, err := lru.New[Whose, ended](maxKnown)
-	if err != nil {
-		panic(err)
-	}
-	return &revocations{known: known, unproven: unproven}
+	return &revocations{known: newMet(), unproven: unproven}
 }
 
 // meet makes the provider's session of s a known one.
 func (r *revocations) meet(s *Session) {
 	if s.ProviderSession != "" {
-		r.known.Add(Whose{Issuer: s.User.Issuer, ProviderSession: s.ProviderSession}, struct{}{})
+		r.known.add(Whose{Issuer: s.User.Issuer, ProviderSession: s.ProviderSession})
 	}
 }
 
@@ -65,6 +61,7 @@ const maxRevoked = 1 << 20
 const clockSlack = time.Hour
 
 func (r *revocations) add(id ID, until, now time.Time) {
+	r.any.Store(true)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.until == nil {
@@ -81,7 +78,7 @@ func (r *revocations) add(id ID, until, now time.Time) {
 func (r *revocations) addAll(whose Whose, until, now time.Time) {
 	r.any.Store(true)
 	key := whose.key()
-	if whose.Unproven && !r.known.Contains(key) {
+	if whose.Unproven && !r.known.has(key) {
 		r.unproven.Add(key, ended{now, until})
 		return
 	}
@@ -95,7 +92,7 @@ func (r *revocations) addAll(whose Whose, until, now time.Time) {
 	}
 	r.whose[key] = ended{now, until}
 	if whose.Unproven {
-		r.known.Remove(key)
+		r.known.forget(key)
 	}
 }
 
@@ -141,6 +138,9 @@ func sweep[K comparable, V any](list map[K]V, now time.Time, until func(V) time.
 
 // has reports whether s was ended, by itself or with all of its kind.
 func (r *revocations) has(s *Session) bool {
+	if !r.any.Load() {
+		return false
+	}
 	r.mu.RLock()
 	_, ended := r.until[s.ID]
 	r.mu.RUnlock()

@@ -151,13 +151,13 @@ func TestUnprovenIsBounded(t *testing.T) {
 	c := store(t, config(t, cl))
 	mine := line(create(t, c, alone, at("ada", "s1")))
 	before := line(create(t, c, alone, at("eve", "s2")))
-	for i := range maxKnown + 10 {
+	for i := range maxUnproven + 10 {
 		_ = c.RevokeAll(t.Context(), Whose{Issuer: issuer, ProviderSession: fmt.Sprint("junk-", i), Unproven: true})
 		if i == 5 {
 			_ = c.RevokeAll(t.Context(), Whose{Issuer: issuer, ProviderSession: "s1", Unproven: true})
 		}
 	}
-	if len(c.revoked.whose) != 1 || c.revoked.unproven.Len() != maxKnown {
+	if len(c.revoked.whose) != 1 || c.revoked.unproven.Len() != maxUnproven {
 		t.Errorf("LIM-2 OUT-5: %d and %d are remembered", len(c.revoked.whose), c.revoked.unproven.Len())
 	}
 	if who(t, c, "alone.test", mine) != "" {
