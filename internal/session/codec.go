@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -27,6 +28,8 @@ var _ securecookie.Codec = codec{}
 // errNotOurs is why a value does not decode. Nobody is told more.
 var errNotOurs = errors.New("session: the cookie is not one of ours")
 
+var errNotSession = errors.New("session: decode into something else than a session")
+
 // Encode implements securecookie.Codec for a Session.
 func (c codec) Encode(name string, value any) (string, error) {
 	s, ok := value.(Session)
@@ -37,51 +40,57 @@ func (c codec) Encode(name string, value any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("session: encode: %w", err)
 	}
-	return c.sealer.seal(plaintext, c.binding(name)), nil
+	return c.sealer.seal(plaintext, string(c.binding(nil, name))), nil
 }
 
-// Decode implements securecookie.Codec for a *Session.
+// Decode implements securecookie.Codec for a *Session that is the zero one. Where it
+// fails the session is to be thrown away.
 func (c codec) Decode(name, value string, dst any) error {
 	s, ok := dst.(*Session)
 	if !ok {
-		return fmt.Errorf("session: decode into %T", dst)
+		return errNotSession // without dst, which would have to live on the heap
 	}
-	plaintext, ok := c.sealer.open(value, c.binding(name))
-	if !ok {
+	room := c.sealer.room()
+	defer c.sealer.rooms.Put(room)
+	plaintext, ok := c.sealer.openBehind(c.binding(room[:0], name), value)
+	if !ok || decode(string(plaintext), s) != nil {
 		return errNotOurs
 	}
-	r, err := decode(plaintext)
-	if err != nil {
-		return errNotOurs
+	return nil
+}
+
+// binding is what a value belongs to, behind what to has.
+func (c codec) binding(to []byte, name string) []byte {
+	return append(append(append(to, name...), ' '), c.scope...)
+}
+
+// decode reads what Encode wrote into a zero Session. Where it fails the session is
+// to be thrown away.
+func decode(plaintext string, s *Session) error {
+	if s.read(plaintext) {
+		return nil
+	}
+	var r record
+	if err := decoding.Unmarshal([]byte(plaintext), &r); err != nil {
+		return err
 	}
 	*s = r.session()
 	return nil
 }
 
-// decode reads what Encode wrote.
-func decode(plaintext []byte) (record, error) {
-	var r record
-	if r.read(plaintext) {
-		return r, nil
-	}
-	r = record{}
-	err := decoding.Unmarshal(plaintext, &r)
-	return r, err
-}
-
 // decoding reads nested claims as they were: maps with names, whole numbers as
-// int64.
-var decoding = func() cbor.DecMode {
+// int64. The claims alone are nested one level less than in their record.
+var decoding, decodingClaims = decodes(32), decodes(31)
+
+func decodes(levels int) cbor.DecMode {
 	mode, err := cbor.DecOptions{
-		DefaultMapType: reflect.TypeFor[map[string]any](), IntDec: cbor.IntDecConvertSignedOrFail,
+		DefaultMapType: reflect.TypeFor[map[string]any](), IntDec: cbor.IntDecConvertSignedOrFail, MaxNestedLevels: levels,
 	}.DecMode()
 	if err != nil {
 		panic(err) // the options are constants
 	}
 	return mode
-}()
-
-func (c codec) binding(name string) string { return name + " " + c.scope }
+}
 
 // record is a Session on the wire: small numbers for keys, nothing for what is
 // empty. A number is never used again for something else.
@@ -150,11 +159,11 @@ func date(seconds int64) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-func (r record) session() Session {
+func (r *record) session() Session {
 	s := Session{
-		ID: r.ID, Created: time.UnixMilli(1000*r.Created + int64(r.CreatedMillis)), Expires: time.Unix(r.Expires, 0),
+		ID: r.ID,
 		User: auth.User{
-			Provider: r.Provider, Issuer: r.Issuer, Subject: r.Subject, ID: r.User,
+			Provider: r.Provider, Issuer: r.Issuer, Subject: r.Subject, ID: cmp.Or(r.User, r.Subject),
 			Email: r.Email, PreferredUsername: r.PreferredUsername, Name: r.Name,
 			Groups: r.Groups, ACR: r.ACR, Claims: r.Claims,
 			ClaimsAsked: r.ClaimsAsked, GroupsUnknown: r.GroupsUnknown, AuthTime: date(r.AuthTime),
@@ -165,12 +174,16 @@ func (r record) session() Session {
 		},
 		ProviderSession: r.ProviderSession, Version: r.Version,
 	}
-	s.Renewed = s.Created
-	if r.Renewed != 0 {
-		s.Renewed = time.Unix(r.Renewed, 0)
-	}
-	if s.User.ID == "" {
-		s.User.ID = r.Subject
-	}
+	s.lasts(r.Created, int64(r.CreatedMillis), r.Expires, r.Renewed)
 	return s
+}
+
+// lasts sets when a session began, when it ends, and when it was renewed.
+func (s *Session) lasts(created, millis, expires, renewed int64) {
+	s.Created = time.UnixMilli(1000*created + millis)
+	s.Expires = time.Unix(expires, 0)
+	s.Renewed = s.Created
+	if renewed != 0 {
+		s.Renewed = time.Unix(renewed, 0)
+	}
 }

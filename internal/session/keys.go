@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 )
 
 // Keyring holds the cookie secrets. The first seals, all open, so that a new
@@ -49,12 +50,24 @@ var encoding = base64.RawURLEncoding.Strict()
 // that a key may seal (NIST SP 800-38D, 8.3) last for a hundred logins a second
 // over more than a year; rotating the secret starts anew.
 type sealer struct {
-	keys []sealingKey
+	keys  []sealingKey
+	rooms sync.Pool // of *room, for what is opened often
 }
 
 type sealingKey struct {
 	id   [keyIDSize]byte
+	head string // with which every value begins that the key sealed
 	aead cipher.AEAD
+}
+
+// room is for a binding and the value behind it. What is larger gets its own.
+type room [maxCookie]byte
+
+func (s *sealer) room() *room {
+	if used, ok := s.rooms.Get().(*room); ok {
+		return used
+	}
+	return new(room)
 }
 
 func (k *Keyring) sealer(purpose string) (*sealer, error) {
@@ -72,7 +85,9 @@ func (k *Keyring) sealer(purpose string) (*sealer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("session: derive key: %w", err)
 		}
-		s.keys = append(s.keys, sealingKey{[keyIDSize]byte(derived[32:]), aead})
+		id := [keyIDSize]byte(derived[32:])
+		head := encoding.EncodeToString(append([]byte{sealVersion}, id[:]...))
+		s.keys = append(s.keys, sealingKey{id, head[:wholeHead], aead})
 	}
 	return s, nil
 }
@@ -88,18 +103,18 @@ func (s *sealer) seal(plaintext []byte, binding string) string {
 	return encoding.EncodeToString(key.aead.Seal(sealed, nonce, plaintext, []byte(binding)))
 }
 
+// wholeHead is how many characters of base64 say nothing but version and key id: six
+// bits each of 40.
+const wholeHead = 6
+
 // mayOpen reports whether a value begins like one that a key of the ring sealed. It
 // costs next to nothing: what it refuses is no cookie that has to be tried.
 func (s *sealer) mayOpen(value string) bool {
 	if len(value) < encoding.EncodedLen(headerSize) {
 		return false
 	}
-	var head [6]byte // whole groups of base64 that hold version and key id
-	if _, err := encoding.Decode(head[:], []byte(value[:8])); err != nil || head[0] != sealVersion {
-		return false
-	}
-	for _, key := range s.keys {
-		if [keyIDSize]byte(head[1:]) == key.id {
+	for i := range s.keys {
+		if strings.HasPrefix(value, s.keys[i].head) {
 			return true
 		}
 	}
@@ -110,19 +125,26 @@ func (s *sealer) mayOpen(value string) bool {
 // value that was changed, cut, made for another purpose or binding, or sealed
 // with a key that is gone.
 func (s *sealer) open(value, binding string) ([]byte, bool) {
-	if strings.Contains(value, "\n") || strings.Contains(value, "\r") { // encoding/base64 passes over them
-		return nil, false
-	}
-	sealed, err := encoding.DecodeString(value)
+	return s.openBehind([]byte(binding), value)
+}
+
+// openBehind is open in the room that is left behind binding, when it is enough.
+func (s *sealer) openBehind(binding []byte, value string) ([]byte, bool) {
+	both, err := encoding.AppendDecode(binding, []byte(value))
+	sealed := both[len(binding):]
 	if err != nil || len(sealed) < headerSize || sealed[0] != sealVersion {
 		return nil, false
 	}
-	for _, key := range s.keys {
+	if encoding.EncodedLen(len(sealed)) != len(value) { // encoding/base64 passes over line breaks
+		return nil, false
+	}
+	for i := range s.keys {
+		key := &s.keys[i]
 		if [keyIDSize]byte(sealed[1:]) != key.id {
 			continue
 		}
 		ciphertext := sealed[headerSize:]
-		plaintext, err := key.aead.Open(ciphertext[:0], sealed[1+keyIDSize:headerSize], ciphertext, []byte(binding)) // in its place
+		plaintext, err := key.aead.Open(ciphertext[:0], sealed[1+keyIDSize:headerSize], ciphertext, binding) // in its place
 		return plaintext, err == nil
 	}
 	return nil, false

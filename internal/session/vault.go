@@ -74,11 +74,10 @@ func (v *vault) open(held *Held, version int, sealed []byte) (Session, bool) {
 		if err != nil {
 			return Session{}, false
 		}
-		r, err := decode(plaintext)
-		if err != nil {
+		var s Session
+		if decode(string(plaintext), &s) != nil {
 			return Session{}, false
 		}
-		s := r.session()
 		s.Held = held
 		return s, s.ID == held.id && s.Version == version && !s.User.Nobody()
 	}
