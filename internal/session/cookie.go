@@ -46,8 +46,9 @@ type CookieConfig struct {
 	Now func() time.Time
 }
 
-// CookieStore keeps each session in one sealed cookie of its browser. Only what
-// ends a session early is kept here, in memory: sign-outs and last uses.
+// CookieStore keeps each session in one sealed cookie of its browser, which every
+// check opens: a million sessions cost a check what one does. Only what a cookie
+// cannot know is kept here, in memory.
 type CookieStore struct {
 	jar
 	renderer
@@ -57,10 +58,6 @@ type CookieStore struct {
 	renewed *renewals
 	tokens  *idTokens
 	shared  *sharing // with other replicas; nil without Redis
-
-	// opened are the sessions of those who were here lately, decrypted and rendered.
-	// Whether one has expired, was ended or idled is asked each time.
-	opened *seen[Session]
 }
 
 // Bounds of a cookie.
@@ -83,7 +80,6 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 		jar:     newJar(cfg),
 		sealer:  sealer,
 		used:    uses{timeout: cfg.Idle, started: cfg.Now()},
-		opened:  newSeen[Session](),
 		revoked: newRevocations(),
 		renewed: newRenewals(),
 		tokens:  newIDTokens(maxIDTokens),
@@ -92,51 +88,36 @@ func NewCookieStore(cfg CookieConfig) (*CookieStore, error) {
 	return c, nil
 }
 
-// Load implements Store. This one has nobody to ask, and so never an error.
+// Load implements Store. This one has nobody to ask, and so never an error. It
+// opens the cookies of a request, until one holds a session that is good.
 func (c *CookieStore) Load(_ context.Context, req auth.Request) (Session, error) {
-	now := c.Now()
-	if s := c.opened.find(&req); s != nil && s.Rendered == c.generation() && c.lives(s, now) {
-		return c.latest(s), nil
-	}
-	s := c.search(&req, now)
-	if s.User.Nobody() {
-		return s, nil
-	}
-	c.opened.add(&req, s)
-	return c.latest(&s), nil
-}
-
-// search opens the cookies of a request, until one holds a session that is good.
-func (c *CookieStore) search(req *auth.Request, now time.Time) Session {
 	site, ok := c.Sites.For(req.Host)
 	if !ok {
-		return Session{}
+		return Session{}, nil
 	}
-	name := c.name(site)
+	name, now := c.name(site), c.Now()
 	for value := range c.sealer.candidates(req.Cookies, name) {
-		if s, ok := c.open(name, scope(site), value); ok && c.lives(&s, now) {
-			return s
+		var s Session
+		if c.open(name, scope(site), value, &s) && c.lives(&s, now) {
+			c.update(&s)
+			return s, nil
 		}
 	}
-	return Session{}
+	return Session{}, nil
+}
+
+// open reads what a cookie contains into a zero Session.
+func (c *CookieStore) open(name, scope, value string, s *Session) bool {
+	return codec{c.sealer, scope}.Decode(name, value, s) == nil && !s.User.Nobody()
 }
 
 // lives reports whether a session is still good, and counts this as a use of it.
 func (c *CookieStore) lives(s *Session, now time.Time) bool {
-	return c.counts(s, now) && !c.revoked.has(s) && !c.used.touch(s, now)
-}
-
-// open returns what a cookie contains, with the identity rendered.
-func (c *CookieStore) open(name, scope, value string) (Session, bool) {
-	var s Session
-	if err := (codec{c.sealer, scope}).Decode(name, value, &s); err != nil || s.User.Nobody() {
-		return Session{}, false
+	if !c.counts(s, now) || c.revoked.has(s) || c.used.touch(s, now) {
+		return false
 	}
-	s = c.rendered(s)
-	if !c.revoked.has(&s) {
-		c.revoked.meet(&s)
-	}
-	return s, true
+	c.revoked.meet(s)
+	return true
 }
 
 // Create implements Store.

@@ -3,18 +3,21 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/doorward/doorward/internal/auth"
 )
 
-// TestOpenedCache: a cookie that lies opened in the cache opens no other site, not
-// even one with the same name or the same scope.
-func TestOpenedCache(t *testing.T) {
+// TestOneSite: a cookie opens at its own site and at no other, not even one with the
+// same name or the same scope, and also when it was opened at its own before.
+func TestOneSite(t *testing.T) {
 	domain := auth.Site{Scheme: "https", Host: "auth.x.test", CookieDomain: "x.test"}
 	host := auth.Site{Scheme: "https", Host: "x.test"} // the same scope, another name
 	cfg := config(t, newClock())
@@ -38,9 +41,6 @@ func TestOpenedCache(t *testing.T) {
 					t.Fatal("not signed in")
 				}
 			}
-			if c.opened.find(&auth.Request{Host: tt.host, Cookies: []string{line(cookie)}}) == nil {
-				t.Fatal("not remembered")
-			}
 			if got := who(t, c, tt.elseHost, tt.as+"="+cookie.Value); got != "" {
 				t.Errorf("%q is signed in at %s", got, tt.elseHost)
 			}
@@ -48,6 +48,25 @@ func TestOpenedCache(t *testing.T) {
 				t.Error("no longer signed in where it belongs")
 			}
 		})
+	}
+}
+
+// TestOpened: what came out of a cookie stays as it is when others are opened in the
+// same room.
+func TestOpened(t *testing.T) {
+	c := store(t, config(t, newClock()))
+	ada := user("ada")
+	ada.User.Name, ada.User.Groups = "Ada", []string{"ops", "staff"}
+	ada.User.Claims = map[string]any{"team": "core", "photo": []byte("abc"), "roles": []any{"a", "b"}}
+	cookie, eve := line(create(t, c, alone, ada)), line(create(t, c, alone, user("eve")))
+	opened := load(t, c, "alone.test", cookie)
+	for range 10 {
+		if who(t, c, "alone.test", eve) != "eve" {
+			t.Fatal("not signed in")
+		}
+	}
+	if diff := cmp.Diff(ada.User, opened.User); diff != "" {
+		t.Errorf("SES-1: (-was +is)\n%s", diff)
 	}
 }
 
@@ -242,40 +261,49 @@ func TestRevokedBound(t *testing.T) {
 	}
 }
 
+// BenchmarkLoad opens the session of one cookie, and those of many in turn, whose
+// bytes no cache of the processor holds.
 func BenchmarkLoad(b *testing.B) {
-	c := store(b, config(b, newClock()))
-	sent := line(create(b, c, shared, Session{User: auth.User{
-		Issuer: "https://id.example.com", Subject: "f1b4f4c0-8f7e-4b6e-9d3a-2f1f5a9f7c11", ID: "ada", Email: "ada@example.com", Groups: []string{"ops", "staff"},
-	}}))
-	req := auth.Request{Host: "app.example.com", Cookies: []string{"theme=dark; lang=en; " + sent}}
-	load := func(b *testing.B) {
-		if s, err := c.Load(context.Background(), req); err != nil || s.User.Nobody() {
-			b.Fatal("not signed in")
-		}
+	cfg := config(b, newClock())
+	cfg.Render = fiveHeaders
+	c := store(b, cfg)
+	lines := make([]string, 10_000)
+	for i := range lines {
+		cookie := create(b, c, shared, Session{User: auth.User{
+			Provider: "oidc", Issuer: "https://id.example.com", Subject: fmt.Sprintf("f1b4f4c0-8f7e-4b6e-9d3a-2f1f5a%06d", i), ID: "ada",
+			Email: "ada@example.com", PreferredUsername: "ada", Name: "Ada Lovelace", Groups: []string{"ops", "staff"},
+		}})
+		lines[i] = "theme=dark; lang=en; " + line(cookie)
 	}
-	b.Run("warm", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			load(b)
-		}
-	})
-	b.Run("cold", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if s := c.search(&req, c.Now()); s.User.Nobody() {
-				b.Fatal("not signed in")
+	for _, bb := range []struct {
+		name  string
+		lines []string
+		want  bool
+	}{
+		{"one", lines[:1], true},
+		{"distinct", lines, true},
+		{"nobody", []string{"theme=dark; lang=en; __Secure-doorward=junk"}, false},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				req := auth.Request{Host: "app.example.com", Cookies: bb.lines[i%len(bb.lines):][:1]}
+				if s, err := c.Load(context.Background(), req); err != nil || s.User.Nobody() == bb.want {
+					b.Fatalf("%q, %v", s.User.Subject, err)
+				}
 			}
-		}
-	})
-	b.Run("nobody", func(b *testing.B) {
-		b.ReportAllocs()
-		req := auth.Request{Host: "app.example.com", Cookies: []string{"theme=dark; lang=en; __Secure-doorward=junk"}}
-		for b.Loop() {
-			if s, _ := c.Load(context.Background(), req); !s.User.Nobody() {
-				b.Fatal("signed in")
-			}
-		}
-	})
+		})
+	}
+}
+
+// fiveHeaders are as many as there are by default.
+func fiveHeaders(u auth.User, _ auth.Tokens) auth.Identity {
+	values := []string{u.ID, u.Email, u.PreferredUsername, u.Name, strings.Join(u.Groups, ",")}
+	id := auth.Identity{Headers: make([]auth.Header, len(values))}
+	for i := range values {
+		id.Headers[i] = auth.Header{Name: "X-Header", Value: values[i : i+1 : i+1]}
+	}
+	return id
 }
 
 // FuzzSessionCookie: no line of cookies panics, fails or signs anybody in, unless

@@ -649,7 +649,7 @@ func TestMoving(t *testing.T) {
 		t.Errorf("OUT-1: a session in Redis does not end after the change back: %v", err)
 	}
 	rendering := back.SetRender(func(auth.User, auth.Tokens) auth.Identity { return auth.Identity{Size: 77} })
-	if load(t, back, "alone.test", after).IdentityBy(rendering).Size != 77 {
+	if s := load(t, back, "alone.test", after); s.IdentityBy(rendering).Size != 77 {
 		t.Error("the identity is an old one")
 	}
 }

@@ -18,7 +18,7 @@ type Rendering struct {
 
 // IdentityBy is the identity of the session as r makes it. It is at hand, unless
 // another Render was set while the session was opened.
-func (s Session) IdentityBy(r Rendering) auth.Identity {
+func (s *Session) IdentityBy(r Rendering) auth.Identity {
 	if s.Rendered == r.generation {
 		return s.Identity
 	}
@@ -42,9 +42,14 @@ func (r *renderer) SetRender(render Render) Rendering {
 // rendered since.
 func (r *renderer) generation() int { return r.last.Load().generation }
 
-// rendered is s with its identity as response headers.
-func (r *renderer) rendered(s Session) Session {
+// render gives s its identity as response headers.
+func (r *renderer) render(s *Session) {
 	last := r.last.Load()
 	s.Identity, s.Rendered = last.Render(s.User, s.Tokens), last.generation
+}
+
+// rendered is s with its identity as response headers.
+func (r *renderer) rendered(s Session) Session {
+	r.render(&s)
 	return s
 }

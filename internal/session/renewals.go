@@ -48,16 +48,21 @@ func newRenewals() *renewals {
 	return r
 }
 
-// instead is the state that is kept of a session that came out of a cookie. It
-// reports false where that is the newer one, because another process wrote it.
-func (r *renewals) instead(s *Session) (Session, bool) {
+// replace puts the state that is kept of a session in the place of the one that
+// came out of a cookie. It reports false, and does nothing, where there is none or
+// the cookie's is the newer one, because another process wrote it.
+func (r *renewals) replace(s *Session) bool {
 	if r.held.Load() == 0 {
-		return Session{}, false
+		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	kept, ok := r.newest.Get(s.ID)
-	return kept.Session, ok && kept.Version >= s.Version
+	if !ok || kept.Version < s.Version {
+		return false
+	}
+	*s = kept.Session
+	return true
 }
 
 // keep holds a state that is newer than the cookie's.
@@ -105,7 +110,8 @@ func weigh(s Session) int {
 // session ends: a check cannot set a cookie.
 func (c *CookieStore) Renew(ctx context.Context, s Session, refresh Refresh) (Session, error) {
 	result, err := c.renewed.flights.once(ctx, string(s.ID[:]), func(ctx context.Context) (any, error) {
-		latest := c.latest(&s)
+		latest := s
+		c.update(&latest)
 		switch {
 		case c.revoked.has(&latest):
 			return Session{}, nil
@@ -150,17 +156,16 @@ func (s Session) renewedBy(next Session) (Session, error) {
 	return s, nil
 }
 
-// latest is the newest state of a session that a cookie opened, rendered.
-func (c *CookieStore) latest(s *Session) Session {
-	latest := *s
-	if kept, ok := c.renewed.instead(s); ok {
-		latest = kept
+// update makes a session that a cookie opened the newest state of it, rendered.
+func (c *CookieStore) update(s *Session) {
+	kept := c.renewed.replace(s)
+	if kept && s.Rendered == c.generation() {
+		return
 	}
-	if latest.Rendered != c.generation() {
-		latest = c.rendered(latest)
-		c.renewed.rendered(latest)
+	c.render(s)
+	if kept {
+		c.renewed.rendered(*s)
 	}
-	return latest
 }
 
 // Carry implements Store.
@@ -180,7 +185,8 @@ func (c *CookieStore) Carry(w http.ResponseWriter, r *http.Request, site auth.Si
 func (c *CookieStore) carried(r *http.Request, site auth.Site, s Session) bool {
 	name := c.name(site)
 	for value := range c.sealer.candidates(r.Header["Cookie"], name) {
-		if held, ok := c.open(name, scope(site), value); ok && held.ID == s.ID {
+		var held Session
+		if c.open(name, scope(site), value, &held) && held.ID == s.ID {
 			return held.Version >= s.Version
 		}
 	}

@@ -3,16 +3,16 @@
 //
 // Begin with Store. There are two of them, and Moving is both at once:
 //
-//   - CookieStore has the whole session in its cookie: cookie.go, codec.go with
-//     cbor.go; and in memory what a cookie cannot know: revocations.go, idle.go,
-//     renewals.go, idtokens.go. sharing.go tells other replicas of sign-outs.
+//   - CookieStore has the whole session in its cookie, which every check opens:
+//     cookie.go, codec.go with cbor.go; and in memory what a cookie cannot know:
+//     revocations.go with met.go, idle.go, renewals.go, idtokens.go. sharing.go
+//     tells other replicas of sign-outs.
 //   - RedisStore has a reference in the cookie, and the rest in Redis: redis.go and
 //     the files that begin alike, reference.go, vault.go; roster.go names the keys,
 //     enlist.go, places.go and listing.go are the sessions of a user, lease.go has
-//     one process refresh at a time, known.go and outage.go spare the asking.
+//     one process refresh at a time, known.go, seen.go and outage.go spare the asking.
 //
-// jar.go, render.go, keys.go, gorilla.go, values.go, seen.go and flights.go are of
-// both.
+// jar.go, render.go, keys.go, gorilla.go, values.go and flights.go are of both.
 // Flows are logins under way: flow.go, choice.go, signed_out.go.
 package session
 

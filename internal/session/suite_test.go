@@ -177,7 +177,7 @@ func testScope(t *testing.T, store maker) {
 			if tt.as != "" {
 				sent.Name = tt.as
 			}
-			for range 2 { // the second time out of the cache
+			for range 2 { // the second time as one that was here before
 				if got := who(t, c, tt.host, line(&sent)); got != tt.want {
 					t.Errorf("%q, want %q", got, tt.want)
 				}
