@@ -14,6 +14,7 @@ import (
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/config"
+	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/server"
 )
 
@@ -80,7 +81,7 @@ func BenchmarkCheck(b *testing.B) {
 	} {
 		b.Run(bb.name+"/bare", func(b *testing.B) { benchmarkServing(b, &http.Server{Handler: bare}, bb.request) })
 		b.Run(bb.name+"/doorward", func(b *testing.B) {
-			benchmarkServing(b, server.NewHTTP1(p.main), bb.request)
+			benchmarkServing(b, &http1.Server{HTTP: server.NewHTTP(p.main.Handler(), log)}, bb.request)
 		})
 	}
 }

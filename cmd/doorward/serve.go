@@ -19,6 +19,7 @@ import (
 
 	"github.com/doorward/doorward/internal/config"
 	"github.com/doorward/doorward/internal/extauthz"
+	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/server"
 	"github.com/doorward/doorward/internal/telemetry"
 )
@@ -76,7 +77,7 @@ func (p *process) open(ctx context.Context, cfg *config.Config) ([]part, error) 
 		make           func(net.Listener) part
 	}{
 		{"listen", "DOORWARD_LISTEN", cfg.Listen, func(l net.Listener) part {
-			return overHTTP(server.Limit(l), server.NewHTTP1(p.main))
+			return overHTTP(server.Limit(l), &http1.Server{HTTP: server.NewHTTP(p.main.Handler(), p.log)})
 		}},
 		{"grpc_listen", "DOORWARD_GRPC_LISTEN", cfg.GRPC.Listen, func(l net.Listener) part {
 			return overGRPC(server.Limit(l), p.envoy, cfg.GRPC)

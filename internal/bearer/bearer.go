@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/doorward/doorward/internal/auth"
@@ -133,7 +134,8 @@ func (t *Tokens) verdict(ctx context.Context, token secret.Secret) verdict {
 		}
 		v := route.verify(token)
 		if v.err == nil {
-			v.identity = t.render(v.user, auth.Tokens{Access: token})
+			own := strings.Clone(token.Reveal()) // and not all of the request that it is part of
+			v.identity = t.render(v.user, auth.Tokens{Access: secret.Secret(own)})
 		}
 		t.verdicts.put(key, v)
 		return v

@@ -29,21 +29,38 @@ func (a *answer) begin(r *http.Request) {
 func (a *answer) Header() http.Header { return a.header }
 
 func (a *answer) WriteHeader(status int) {
-	if a.status == 0 {
+	if a.status == 0 && status >= 200 {
 		a.status = status
 	}
 }
 
 func (a *answer) Write(p []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
+	if !a.hasBody() {
+		return 0, http.ErrBodyNotAllowed
+	}
 	a.body = append(a.body, p...)
 	return len(p), nil
+}
+
+// hasBody reports whether the status allows a body (RFC 9110 section 6.4.1).
+func (a *answer) hasBody() bool {
+	return a.status != http.StatusNoContent && a.status != http.StatusNotModified
+}
+
+// closes reports whether the handler wants the connection to end.
+func (a *answer) closes() bool {
+	values := a.header["Connection"]
+	return len(values) == 1 && strings.EqualFold(values[0], "close")
 }
 
 // bytes is the answer as it is sent. One that the handler forgot is an error of
 // ours and not the 200 that net/http makes of it (SECURITY.md HTTP-4).
 func (a *answer) bytes(closes bool, now time.Time) []byte {
 	a.WriteHeader(http.StatusInternalServerError)
+	if len(a.body) > 0 && a.header["Content-Type"] == nil {
+		a.header["Content-Type"] = []string{http.DetectContentType(a.body)}
+	}
 	out := a.room[:0]
 	out = append(out, "HTTP/1.1 "...)
 	out = strconv.AppendInt(out, int64(a.status), 10)
@@ -51,14 +68,14 @@ func (a *answer) bytes(closes bool, now time.Time) []byte {
 	out = append(out, http.StatusText(a.status)...)
 	out = append(out, "\r\n"...)
 	for name, values := range a.header {
-		if name == "Content-Length" { // it is counted
+		if name == "Content-Length" || name == "Connection" && closes {
 			continue
 		}
 		for _, value := range values {
 			out = line(out, name, value)
 		}
 	}
-	if !a.toHEAD || len(a.body) > 0 {
+	if a.hasBody() && (!a.toHEAD || len(a.body) > 0) {
 		out = append(out, "Content-Length: "...)
 		out = strconv.AppendInt(out, int64(len(a.body)), 10)
 		out = append(out, "\r\n"...)

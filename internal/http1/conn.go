@@ -1,17 +1,18 @@
 package http1
 
 import (
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"time"
 )
 
 // conn is a connection while its requests are plain.
 type conn struct {
-	net.Conn
+	net    net.Conn
 	server *Server
 	head   head
 	answer answer
@@ -21,12 +22,12 @@ type conn struct {
 	waiting atomic.Bool // nothing of the next request has come
 }
 
-// firstRoom holds what a browser sends through a gateway, as a rule.
-const firstRoom = 4 << 10
+// usualRoom is what a connection keeps between requests, as much as in net/http.
+const usualRoom = 8 << 10
 
 func newConn(c net.Conn, s *Server) *conn {
 	return &conn{
-		Conn: c, server: s, room: make([]byte, firstRoom),
+		net: c, server: s, room: make([]byte, usualRoom),
 		head:   head{peer: c.RemoteAddr().String()},
 		answer: answer{header: http.Header{}},
 	}
@@ -36,102 +37,114 @@ func newConn(c net.Conn, s *Server) *conn {
 func (c *conn) serve() {
 	given := false
 	defer func() {
-		if failure := recover(); failure != nil {
+		if failure := recover(); failure != nil && failure != http.ErrAbortHandler { //nolint:errorlint // panics carry it as it is
 			c.server.HTTP.ErrorLog.Printf("http1: panic serving %s: %v\n%s", c.head.peer, failure, debug.Stack())
 		}
 		if !given {
-			_ = c.Close()
+			_ = c.net.Close()
 		}
 	}()
-	for limit := c.server.HTTP.ReadHeaderTimeout; ; limit = c.server.HTTP.IdleTimeout {
-		length, came := c.await(limit)
-		if !came {
+	// The time of a first head runs from the beginning, that of another from its
+	// first byte.
+	header, idle := c.server.HTTP.ReadHeaderTimeout, c.server.HTTP.IdleTimeout
+	for first, rest := header, time.Duration(0); ; first, rest = idle, header {
+		state := c.await(first, rest)
+		if state == gone {
 			return
 		}
-		handler, r := c.plain(length)
-		if handler == nil {
-			given = c.server.rest.give(accepted{conn: &begun{c.Conn, c.room[:c.unread]}})
-			return
+		if state == plain {
+			if r, ok := c.head.request(c.room); ok {
+				if !c.reply(r) {
+					return
+				}
+				c.next()
+				continue
+			}
 		}
-		if !c.reply(handler, r) {
-			return
-		}
-		c.unread = copy(c.room, c.room[length:c.unread])
+		given = c.server.others.give(accepted{conn: &begun{c.net, c.room[:c.unread]}})
+		return
 	}
 }
 
-// await reads until there is a whole head, and returns its length, or 0 for one
-// that has no room. It reports false when none comes within the limits.
-func (c *conn) await(limit time.Duration) (int, bool) {
-	if c.unread == 0 && !c.first(limit) {
-		return 0, false
+// await reads until a head is complete, or known not to be plain. first is how long
+// it may take to begin, and rest how long from then on; 0 is within first.
+func (c *conn) await(first, rest time.Duration) state {
+	if c.unread == 0 && !c.begin(first) {
+		return gone
 	}
-	looked := 0
-	for limit = c.server.HTTP.ReadHeaderTimeout; ; limit = 0 {
-		length := complete(c.room[:c.unread], looked)
-		if length > 0 || c.unread == maxHead {
-			return length, true
+	for limit := rest; ; limit = 0 {
+		if s := c.head.take(c.room[:c.unread]); s != unfinished {
+			return s
 		}
-		looked = c.unread
-		if !c.more(limit) {
-			return 0, false
+		if c.unread == c.server.longest() {
+			return odd
+		}
+		switch err := c.more(limit); {
+		case errors.Is(err, io.EOF):
+			return odd // net/http says what is missing
+		case err != nil:
+			return gone
 		}
 	}
 }
 
-// first reads the beginning of a request. Only here may Shutdown interrupt.
-func (c *conn) first(limit time.Duration) bool {
+// begin reads the first bytes of a request. Only here may Shutdown interrupt.
+func (c *conn) begin(limit time.Duration) bool {
 	c.waiting.Store(true)
 	defer c.waiting.Store(false)
-	return c.more(limit)
+	return c.more(limit) == nil
 }
 
 // more reads what comes next, within a new limit; 0 leaves the one that there is.
-func (c *conn) more(limit time.Duration) bool {
+func (c *conn) more(limit time.Duration) error {
 	if c.unread == len(c.room) {
-		c.room = append(c.room, make([]byte, len(c.room))...)
+		more := min(len(c.room), c.server.longest()-len(c.room))
+		c.room = append(c.room, make([]byte, more)...)
 	}
-	if limit > 0 && c.SetReadDeadline(time.Now().Add(limit)) != nil {
-		return false
+	if limit > 0 {
+		if err := c.net.SetReadDeadline(time.Now().Add(limit)); err != nil {
+			return err
+		}
 	}
 	if c.waiting.Load() && c.server.closing.Load() { // the limit may have undone an interrupt
-		return false
+		return net.ErrClosed
 	}
-	n, _ := c.Read(c.room[c.unread:])
-	c.unread += n
-	return n > 0
+	for {
+		n, err := c.net.Read(c.room[c.unread:])
+		if c.unread += n; n > 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // interrupt ends the waiting for a request.
 func (c *conn) interrupt() {
 	if c.waiting.Load() {
-		_ = c.SetReadDeadline(longAgo)
+		_ = c.net.SetReadDeadline(time.Unix(1, 0))
 	}
-}
-
-// plain returns the handler of the request that begins the room, nil when that has
-// no room, is not plain or not asked often.
-func (c *conn) plain(length int) (http.Handler, *http.Request) {
-	if length == 0 {
-		return nil, nil
-	}
-	r, ok := c.head.read(c.room[:length])
-	if !ok {
-		return nil, nil
-	}
-	path, _, _ := strings.Cut(r.RequestURI, "?")
-	return c.server.Quick(path), r
 }
 
 // reply answers a request, and reports whether another may follow.
-func (c *conn) reply(handler http.Handler, r *http.Request) bool {
+func (c *conn) reply(r *http.Request) bool {
 	c.answer.begin(r)
-	handler.ServeHTTP(&c.answer, r)
-	closes := r.Close || c.server.closing.Load()
+	c.server.HTTP.Handler.ServeHTTP(&c.answer, r)
+	closes := r.Close || c.answer.closes() || c.server.closing.Load()
 	now := time.Now()
-	if c.SetWriteDeadline(now.Add(c.server.HTTP.WriteTimeout)) != nil {
+	if c.net.SetWriteDeadline(now.Add(c.server.HTTP.WriteTimeout)) != nil {
 		return false
 	}
-	_, err := c.Write(c.answer.bytes(closes, now))
+	_, err := c.net.Write(c.answer.bytes(closes, now))
 	return err == nil && !closes
+}
+
+// next makes room for the next request, of which some may be there already.
+func (c *conn) next() {
+	c.unread = copy(c.room, c.room[c.head.at:c.unread])
+	if c.unread == 0 && len(c.room) > usualRoom {
+		c.room = make([]byte, usualRoom)
+	}
+	c.head.next()
 }

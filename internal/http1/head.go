@@ -8,60 +8,114 @@ import (
 	"strings"
 )
 
-// Bounds of a plain request.
+// maxFields is how many headers a plain request has at most.
+const maxFields = 64
+
+// state is what is known of a request.
+type state int
+
 const (
-	maxHead   = 16 << 10
-	maxFields = 64
+	unfinished state = iota
+	plain            // and complete
+	odd              // it is for net/http
+	gone             // it will not come
 )
 
 // field is where a header stands in a head.
 type field struct{ name, colon, value, end int }
 
-// head reads the heads of plain requests. It is of one connection, and uses its
-// room again for the next request.
+// head reads the heads of requests, line by line as they come. It is of one
+// connection, and uses its room again for the next request.
 type head struct {
 	peer string // the other end, for Request.RemoteAddr
 
-	method, target, headers int // where these end, end, and begin
-	fields                  []field
+	at             int // where the next line begins
+	method, target int // where these end
+	fields         []field
 
 	address string   // the target before, which most requests share
 	url     *url.URL // and what it says
 }
 
-// complete returns the length of the head that text begins with, up to and with
-// its empty line, or 0 when that is not there yet. Nothing before looked ends it.
-// Lines that end in LF alone count: they are not plain, but they do end.
-func complete(text []byte, looked int) int {
-	from := max(0, looked-len("\n\r"))
-	for _, empty := range [...]string{"\n\r\n", "\n\n"} {
-		if end := bytes.Index(text[from:], []byte(empty)); end >= 0 {
-			return from + end + len(empty)
+// next begins anew.
+func (h *head) next() { h.at, h.fields = 0, h.fields[:0] }
+
+// take reads the lines of text that are complete and were not taken yet. It is
+// plain when the last is the empty line at the end of a head, and odd at a line
+// that is not exactly as RFC 9112 has it.
+func (h *head) take(text []byte) state {
+	for {
+		length := bytes.IndexByte(text[h.at:], '\n')
+		if length < 0 {
+			return unfinished
+		}
+		line, ended := bytes.CutSuffix(text[h.at:h.at+length], []byte("\r"))
+		begin := h.at
+		h.at += length + 1
+		switch {
+		case !ended:
+			return odd
+		case begin == 0:
+			if !h.takeFirst(line) {
+				return odd
+			}
+		case len(line) == 0:
+			return plain
+		case !h.takeField(line, begin):
+			return odd
 		}
 	}
-	return 0
 }
 
-// read returns the request of a complete head, and reports whether it is plain:
-// then net/http would read the same. Of text only the case of letters changes, in
-// the names of headers. What a request has is its own, and never changes again.
-func (h *head) read(text []byte) (*http.Request, bool) {
-	if !h.findLine(text) || !h.findHeaders(text) {
-		return nil, false
+// takeFirst finds the parts of the request line.
+func (h *head) takeFirst(line []byte) bool {
+	h.method = bytes.IndexByte(line, ' ')
+	if h.method < 0 || !isToken(line[:h.method]) {
+		return false
 	}
+	target, version, _ := bytes.Cut(line[h.method+1:], []byte(" "))
+	h.target = h.method + 1 + len(target)
+	return len(target) > 0 && target[0] == '/' && isPrintable(target) && string(version) == "HTTP/1.1"
+}
+
+// takeField finds the name of a header and its value, without the spaces around
+// it, in the line that begins there.
+func (h *head) takeField(line []byte, begin int) bool {
+	colon := bytes.IndexByte(line, ':')
+	if colon < 0 || !isToken(line[:colon]) || !isPrintable(line[colon+1:]) || len(h.fields) == maxFields {
+		return false
+	}
+	value, end := colon+1, len(line)
+	for value < end && line[value] == ' ' {
+		value++
+	}
+	for value < end && line[end-1] == ' ' {
+		end--
+	}
+	h.fields = append(h.fields, field{begin, begin + colon, begin + value, begin + end})
+	return true
+}
+
+// request is what the head that text begins with asks, once it is plain. It
+// reports false where what it says of its connection or of a body is not. Then
+// text is good for net/http still: only the case of letters has changed, in the
+// names of headers. What a request has is its own, and never changes again.
+func (h *head) request(text []byte) (*http.Request, bool) {
 	for _, f := range h.fields {
 		canonicalize(text[f.name:f.colon])
 	}
-	whole := string(text) // all texts are parts of this one copy
+	whole := string(text[:h.at]) // all texts are parts of this one copy
 	if target := whole[h.method+1 : h.target]; target != h.address {
-		parsed, err := url.ParseRequestURI(target)
+		address := strings.Clone(target)
+		parsed, err := url.ParseRequestURI(address)
 		if err != nil {
 			return nil, false
 		}
-		h.address, h.url = strings.Clone(target), parsed
+		h.address, h.url = address, parsed
 	}
+	address := *h.url
 	r := &http.Request{
-		Method: whole[:h.method], URL: h.url, RequestURI: h.address, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method: whole[:h.method], URL: &address, RequestURI: h.address, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: h.header(whole), Body: http.NoBody, RemoteAddr: h.peer,
 	}
 	return r, finish(r)
@@ -81,59 +135,6 @@ func (h *head) header(whole string) http.Header {
 		header[name] = values[i : i+1 : i+1]
 	}
 	return header
-}
-
-// findLine finds the parts of the request line.
-func (h *head) findLine(text []byte) bool {
-	end := bytes.IndexByte(text, '\n')
-	h.method = bytes.IndexByte(text[:end], ' ')
-	if h.method < 0 || !isToken(text[:h.method]) {
-		return false
-	}
-	rest := text[h.method+1 : end]
-	space := bytes.IndexByte(rest, ' ')
-	if space <= 0 || rest[0] != '/' || !isPrintable(rest[:space]) {
-		return false
-	}
-	h.target, h.headers = h.method+1+space, end+1
-	return string(rest[space:]) == " HTTP/1.1\r"
-}
-
-// findHeaders finds the names and the values of the headers.
-func (h *head) findHeaders(text []byte) bool {
-	h.fields = h.fields[:0]
-	for at := h.headers; ; {
-		end := at + bytes.IndexByte(text[at:], '\n')
-		if end == at || text[end-1] != '\r' {
-			return false
-		}
-		if end == at+1 {
-			return end+1 == len(text)
-		}
-		f, ok := findHeader(text[at : end-1])
-		if !ok || len(h.fields) == maxFields {
-			return false
-		}
-		h.fields = append(h.fields, field{at + f.name, at + f.colon, at + f.value, at + f.end})
-		at = end + 1
-	}
-}
-
-// findHeader finds the name of a header and its value, without the spaces around
-// it, in a line.
-func findHeader(line []byte) (field, bool) {
-	colon := bytes.IndexByte(line, ':')
-	if colon < 0 || !isToken(line[:colon]) || !isPrintable(line[colon+1:]) {
-		return field{}, false
-	}
-	f := field{0, colon, colon + 1, len(line)}
-	for f.value < f.end && line[f.value] == ' ' {
-		f.value++
-	}
-	for f.value < f.end && line[f.end-1] == ' ' {
-		f.end--
-	}
-	return f, true
 }
 
 // finish takes out of the headers what net/http does, and reports whether they say

@@ -18,10 +18,9 @@ import (
 const asked = "GET /auth/nginx?allowed_groups=sre HTTP/1.1\r\nHost: doorward:4180\r\nX-Original-URL: https://app.example.com/a%20b?c=d\r\nx-original-method: GET\r\nAccept:  text/html \r\nCookie: a=b\r\nCookie: c=d\r\nX-Empty:\r\n\r\n"
 
 func TestRead(t *testing.T) {
-	h := head{peer: "192.0.2.1:4000"}
-	got, ok := h.read([]byte(asked))
-	if !ok {
-		t.Fatal("not plain")
+	got, rest := parsed(&head{peer: "192.0.2.1:4000"}, asked+"GET /")
+	if got == nil || rest != "GET /" {
+		t.Fatalf("%v, and %q is left", got, rest)
 	}
 	want := &http.Request{
 		Method: "GET", RequestURI: "/auth/nginx?allowed_groups=sre", URL: &url.URL{Path: "/auth/nginx", RawQuery: "allowed_groups=sre"},
@@ -34,6 +33,20 @@ func TestRead(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(http.Request{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+}
+
+// parsed is the request that text begins with, and what comes behind it; nil when
+// it is not plain or not complete.
+func parsed(h *head, text string) (*http.Request, string) {
+	came := []byte(text)
+	if h.take(came) != plain {
+		return nil, text
+	}
+	r, ok := h.request(came)
+	if !ok {
+		return nil, text
+	}
+	return r, string(came[h.at:])
 }
 
 // TestPlain: what is not as the strictest reader would have it is not read here.
@@ -110,38 +123,44 @@ func TestPlain(t *testing.T) {
 		{"too many headers", "GET /auth HTTP/1.1\r\n" + host + fields(maxFields), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			text := []byte(tt.head + "\r\n")
-			if n := complete(text, 0); n != len(text) && tt.plain {
-				t.Fatalf("the head ends after %d bytes", n)
-			}
-			if _, plain := new(head).read(text); plain != tt.plain {
-				t.Errorf("plain: %v", plain)
-			}
-			if !strings.EqualFold(string(text), tt.head+"\r\n") {
-				t.Errorf("what net/http gets is %q", text)
+			if r, rest := parsed(new(head), tt.head+"\r\n"); (r != nil) != tt.plain || tt.plain && rest != "" {
+				t.Errorf("plain: %v, and %q is left", r != nil, rest)
 			}
 		})
 	}
 }
 
-func TestComplete(t *testing.T) {
+// TestTake: a head is plain when it has ended, and odd as soon as a line is.
+func TestTake(t *testing.T) {
+	const first = "GET / HTTP/1.1\r\n"
 	for _, tt := range []struct {
-		text   string
-		looked int
-		want   int
+		pieces []string
+		want   state
 	}{
-		{"", 0, 0},
-		{"GET / HTTP/1.1\r\n", 0, 0},
-		{"GET / HTTP/1.1\r\n\r", 16, 0},
-		{"GET / HTTP/1.1\r\n\r\n", 0, 18},
-		{"GET / HTTP/1.1\r\n\r\n", 14, 18},
-		{"GET / HTTP/1.1\r\n\r\n", 17, 18},
-		{"GET / HTTP/1.1\n\n", 15, 16},
-		{"GET / HTTP/1.1\r\n\n", 16, 17},
-		{"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", 0, 18},
+		{[]string{""}, unfinished},
+		{[]string{"GET / HTTP/1.1"}, unfinished},
+		{[]string{"HELO a"}, unfinished},
+		{[]string{"HELO a\r\n"}, odd},
+		{[]string{"GET / HTTP/1.1\n"}, odd},
+		{[]string{"GET / HTTP/1.1\r", "\n"}, unfinished},
+		{[]string{first, "\r"}, unfinished},
+		{[]string{first, "\r", "\n"}, plain},
+		{[]string{first, "Host: a\r\nX", "-A: b\r\n"}, unfinished},
+		{[]string{first, "Host: a\r\nX", "-A: b\r\n\r\n"}, plain},
+		{[]string{first, "Host: a\r\n", "X A: b\r\n"}, odd},
+		{[]string{first + "\r\n" + "no request"}, plain},
 	} {
-		if got := complete([]byte(tt.text), tt.looked); got != tt.want {
-			t.Errorf("%q, looked at %d: %d, want %d", tt.text, tt.looked, got, tt.want)
+		var h head
+		text := ""
+		for i, piece := range tt.pieces {
+			text += piece
+			want := unfinished
+			if i == len(tt.pieces)-1 {
+				want = tt.want
+			}
+			if got := h.take([]byte(text)); got != want {
+				t.Errorf("%q: %d, want %d", text, got, want)
+			}
 		}
 	}
 }
@@ -171,27 +190,23 @@ func FuzzHead(f *testing.F) {
 	f.Add([]byte("GET //auth/..;/x HTTP/1.1\r\nHost: a\r\nPragma: no-cache\r\nCache-Control: a\r\nContent-Length: 0\r\n\r\nGET / HTTP/1.1\r\n\r\n"))
 	f.Add([]byte("GET /auth HTTP/1.1\r\nHost: a\r\nX-A: \x7f\r\n\tb\r\nTransfer-Encoding: chunked\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		length := complete(text, 0)
-		if length == 0 {
-			return
-		}
 		var h head
-		if _, ok := h.read([]byte(asked)); !ok {
+		if r, _ := parsed(&h, asked); r == nil {
 			t.Fatal("not plain")
 		}
-		came := bytes.Clone(text)
-		got, plain := h.read(text[:length])
-		if !plain {
+		h.next()
+		got, rest := parsed(&h, string(text))
+		if got == nil {
 			return
 		}
-		unread := bytes.NewReader(came)
+		unread := bytes.NewReader(text)
 		reader := bufio.NewReaderSize(unread, 1<<20)
 		want, err := http.ReadRequest(reader)
 		if err != nil {
 			t.Fatalf("net/http would not have it: %v", err)
 		}
-		if left := reader.Buffered() + unread.Len(); left != len(came)-length {
-			t.Errorf("net/http leaves %d bytes, want %d", left, len(came)-length)
+		if left := reader.Buffered() + unread.Len(); left != len(rest) {
+			t.Errorf("net/http leaves %d bytes, want %d", left, len(rest))
 		}
 		if body, err := io.ReadAll(want.Body); len(body) > 0 || err != nil || want.ContentLength != 0 {
 			t.Errorf("net/http sees a body: %q, %v", body, err)
@@ -218,12 +233,16 @@ func served(t *testing.T, r *http.Request) {
 	}
 }
 
-func BenchmarkRead(b *testing.B) {
+func BenchmarkHead(b *testing.B) {
 	var h head
 	text := []byte(asked)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, ok := h.read(text); !ok {
+		h.next()
+		if h.take(text) != plain {
+			b.Fatal("not plain")
+		}
+		if _, ok := h.request(text); !ok {
 			b.Fatal("not plain")
 		}
 	}

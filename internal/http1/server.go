@@ -1,64 +1,93 @@
-// Package http1 serves HTTP/1.1. What is asked often and in a plain form it reads
-// and answers by itself, at about half of what net/http needs for it. Whatever is
-// not plain goes to net/http, with every byte that came and for as long as its
-// connection lasts, so that there is nothing here to be lenient about: no body, no
-// folded line, no second Host, no version but one.
+// Package http1 serves HTTP/1.1. A request in the plain form that gateways send it
+// reads and answers by itself, for half of what net/http takes. All others go to
+// net/http, with every byte that came and for as long as their connection lasts, so
+// that there is nothing here to be lenient about: no body, no folded line, no second
+// Host, no other version.
 package http1
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-// Server is an http.Server that is quick where it matters. Set both fields before
-// Serve, which is called once.
+// Server is an http.Server that is quick where requests are plain.
 type Server struct {
-	// Quick returns the handler of a path that is asked often, and nil for all
-	// others. The path is raw: nothing of it is decoded. Its requests have no body, and
-	// their URL belongs to others, too; their context does not end when a client
-	// leaves. The handler answers with a status that allows a body, and then leaves
-	// the headers of the answer alone.
-	Quick func(path string) http.Handler
-
-	// HTTP serves everything else. Its limits in time are those of every connection,
-	// and its ErrorLog hears of what goes wrong on any.
+	// HTTP has the handler of all requests, the limits of all connections, and an
+	// ErrorLog for both. Its handler cannot tell who asks it: but for a request that
+	// is plain, the context does not end when the client leaves, informational
+	// answers are not sent, and the others go out as a whole.
 	HTTP *http.Server
 
 	closing atomic.Bool
 	mu      sync.Mutex // guards conns, and open until closing
 	conns   map[*conn]struct{}
 	open    sync.WaitGroup // conns, and whoever accepts them
-	rest    rest
+	others  others
 }
 
-// Serve answers what comes in on l. It returns what http.Server.Serve does.
+// Serve answers what comes in on l. It returns what http.Server.Serve does, and is
+// called once.
 func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
+	if s.closing.Load() {
+		s.mu.Unlock()
+		_ = l.Close()
+		return http.ErrServerClosed
+	}
 	s.conns = map[*conn]struct{}{}
-	s.rest = rest{Listener: l, accepted: make(chan accepted), closed: make(chan struct{})}
-	s.open.Add(1)
+	s.others = others{Listener: l, accepted: make(chan accepted), closed: make(chan struct{})}
+	s.open.Go(func() { s.accept(l) })
 	s.mu.Unlock()
-	go s.accept(l)
-	return s.HTTP.Serve(&s.rest)
+	return s.HTTP.Serve(&s.others)
 }
 
-// accept has each connection begin here. A failure is for net/http, which knows
-// what to wait for and what to give up on.
+// accept has each connection begin here. It waits where the system is short of
+// something, and leaves every other failure to net/http.
 func (s *Server) accept(l net.Listener) {
-	defer s.open.Done()
+	wait := firstWait
 	for {
 		c, err := l.Accept()
-		if err == nil {
+		switch {
+		case err == nil:
+			wait = firstWait
 			s.begin(c)
-		} else if !s.rest.give(accepted{err: err}) {
+		case !passes(err):
+			s.others.give(accepted{err: err})
 			return
+		default:
+			s.HTTP.ErrorLog.Printf("http1: accept: %v; trying again in %s", err, wait)
+			select {
+			case <-time.After(wait):
+			case <-s.others.closed:
+				return
+			}
+			wait = min(2*wait, longestWait)
 		}
 	}
+}
+
+// Bounds of the wait for descriptors.
+const (
+	firstWait   = 5 * time.Millisecond
+	longestWait = time.Second
+)
+
+// passes reports whether accepting may succeed when it is tried again: the system
+// has no descriptor or no memory left for now.
+func passes(err error) bool {
+	for _, shortage := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, shortage) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Server) begin(c net.Conn) {
@@ -78,8 +107,14 @@ func (s *Server) begin(c net.Conn) {
 	})
 }
 
+// longest is how many bytes a head may have, and a few more, so that net/http can
+// tell when it has too many.
+func (s *Server) longest() int {
+	return cmp.Or(s.HTTP.MaxHeaderBytes, http.DefaultMaxHeaderBytes) + 4<<10
+}
+
 // Shutdown stops accepting, closes the connections on which nothing is asked, and
-// waits for the answers to the others, as http.Server.Shutdown does.
+// waits until the others have their answers, or the context ends.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing.Store(true)
@@ -106,11 +141,8 @@ func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closing.Store(true)
 	for c := range s.conns {
-		_ = c.Close()
+		_ = c.net.Close()
 	}
 	s.mu.Unlock()
 	return s.HTTP.Close()
 }
-
-// longAgo is a limit that ends what waits.
-var longAgo = time.Unix(1, 0)

@@ -5,60 +5,22 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"slices"
-	"strconv"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// answerer answers with what it was asked.
-func answerer(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/panic":
-		panic("on purpose")
-	case "/silent":
-		return
-	case "/empty":
-		w.Header()["X-Auth-Request-User"] = []string{"ada"}
-		w.Header()["X-Auth-Request-Name"] = []string{""}
-		w.WriteHeader(http.StatusAccepted)
-		w.WriteHeader(http.StatusTeapot) // means nothing any more
-		return
-	case "/split":
-		w.Header()["Location"] = []string{"/x\r\nX-Forged: y"}
-		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	w.Header()["Content-Type"] = []string{"text/plain"}
-	names := []string{}
-	for name, values := range r.Header {
-		names = append(names, fmt.Sprintf("%s=%.80q", name, values))
-	}
-	slices.Sort(names)
-	body := fmt.Appendf(nil, "%s %s path %q query %q host %q %.400v", r.Method, r.RequestURI, r.URL.Path, r.URL.RawQuery, r.Host, names)
-	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
-	_, _ = w.Write(body)
-}
-
-// quick are the paths that the servers of these tests answer by themselves.
-func quick(path string) http.Handler {
-	if path == "/slow" || strings.HasPrefix(path, "/else") {
-		return nil
-	}
-	return http.HandlerFunc(answerer)
-}
 
 // limits are those of http.Server, as far as the tests look at them.
 func limits(handler http.Handler, log *log.Logger) *http.Server {
@@ -71,7 +33,6 @@ func limits(handler http.Handler, log *log.Logger) *http.Server {
 // running is a server that listens.
 type running struct {
 	*Server
-	t       *testing.T
 	address string
 	log     *lockedBuffer
 	served  chan error
@@ -85,13 +46,8 @@ func run(t *testing.T, handler http.Handler) *running {
 	}
 	text := &lockedBuffer{}
 	r := &running{
-		Server: &Server{Quick: func(path string) http.Handler {
-			if quick(path) == nil {
-				return nil
-			}
-			return handler
-		}, HTTP: limits(handler, log.New(text, "", 0))},
-		t: t, address: l.Addr().String(), log: text, served: make(chan error, 1),
+		Server:  &Server{HTTP: limits(handler, log.New(text, "", 0))},
+		address: l.Addr().String(), log: text, served: make(chan error, 1),
 	}
 	go func() { r.served <- r.Serve(l) }()
 	t.Cleanup(func() { _ = r.Close() })
@@ -128,214 +84,6 @@ func dial(t *testing.T, address string) net.Conn {
 	return c
 }
 
-// conversation is all that a server says to some bytes, without dates and with
-// the headers of each answer in order.
-func conversation(t *testing.T, address, says string) string {
-	t.Helper()
-	c := dial(t, address)
-	if _, err := io.WriteString(c, says); err != nil {
-		t.Fatal(err)
-	}
-	var heard strings.Builder
-	reader := bufio.NewReader(c)
-	for {
-		resp, err := http.ReadResponse(reader, &http.Request{Method: strings.SplitN(says, " ", 2)[0]})
-		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				fmt.Fprintf(&heard, "and then %v", err)
-			}
-			return heard.String()
-		}
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp.Header.Get("Date") == "" && resp.StatusCode < 400 {
-			heard.WriteString("no date\n")
-		}
-		resp.Header.Del("Date")
-		var lines bytes.Buffer
-		_ = resp.Header.Write(&lines)
-		fmt.Fprintf(&heard, "%s %s close %v, length %d\n%s%s\n", resp.Proto, resp.Status, resp.Close, resp.ContentLength, &lines, body)
-		if resp.Close {
-			return heard.String()
-		}
-	}
-}
-
-// TestSameAnswers: whatever is said, the answers are those of net/http.
-func TestSameAnswers(t *testing.T) {
-	const end, close = "Host: a\r\n\r\n", "Host: a\r\nConnection: close\r\n\r\n"
-	here := run(t, http.HandlerFunc(answerer))
-	plain := &http.Server{Handler: http.HandlerFunc(answerer), ErrorLog: log.New(io.Discard, "", 0), MaxHeaderBytes: 32 << 10, ReadHeaderTimeout: time.Minute}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = plain.Serve(l) }()
-	defer plain.Close()
-	for _, tt := range []struct{ name, says string }{
-		{"a GET", "GET /a?b=c HTTP/1.1\r\nx-lower: a\r\nX-A: b\r\nx-a: c\r\n" + close},
-		{"no body", "GET /empty HTTP/1.1\r\n" + close},
-		{"a HEAD", "HEAD /a HTTP/1.1\r\n" + close},
-		{"a HEAD without a body", "HEAD /empty HTTP/1.1\r\n" + close},
-		{"a POST without a body", "POST /a HTTP/1.1\r\nContent-Length: 0\r\n" + close},
-		{"two in one", "GET /a HTTP/1.1\r\n" + end + "GET /b HTTP/1.1\r\n" + close},
-		{"one that is not asked often behind one that is", "GET /a HTTP/1.1\r\n" + end + "GET /else HTTP/1.1\r\n" + end + "GET /b HTTP/1.1\r\n" + close},
-		{"SMUG-1 a body that looks like a request", "POST /a HTTP/1.1\r\nContent-Length: 33\r\n" + end + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n" + "GET /b HTTP/1.1\r\n" + close},
-		{"SMUG-1 chunks", "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + end + "5\r\nGET /\r\n0\r\n\r\nGET /b HTTP/1.1\r\n" + close},
-		{"SMUG-1 a length and chunks", "POST /a HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n" + end + "0\r\n\r\nGET /b HTTP/1.1\r\n" + close},
-		{"SMUG-1 chunks of another name", "POST /a HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n" + end + "0\r\n\r\n"},
-		{"SMUG-1 two lengths", "POST /a HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 5\r\n" + end},
-		{"SMUG-1 a length with a sign", "POST /a HTTP/1.1\r\nContent-Length: +0\r\n" + end},
-		{"SMUG-1 a space before the colon", "GET /a HTTP/1.1\r\nContent-Length : 5\r\n" + end},
-		{"SMUG-1 a folded length", "GET /a HTTP/1.1\r\nContent-Length:\r\n 5\r\n" + close},
-		{"lines that end in LF", "GET /a HTTP/1.1\nHost: a\nConnection: close\n\n"},
-		{"LF and CRLF", "GET /a HTTP/1.1\nHost: a\r\nConnection: close\n\r\n"},
-		{"a CR inside", "GET /a HTTP/1.1\r\nX-A: b\rX-B: c\r\n" + close},
-		{"a NUL", "GET /a HTTP/1.1\r\nX-A: b\x00\r\n" + end},
-		{"beyond ASCII", "GET /a HTTP/1.1\r\nX-A: \xc3\xbc\r\n" + close},
-		{"a tab", "GET /a HTTP/1.1\r\nX-A:\tb\tc\r\n" + close},
-		{"no Host", "GET /a HTTP/1.1\r\n\r\n"},
-		{"two Hosts", "GET /a HTTP/1.1\r\nHost: a\r\n" + end},
-		{"a Host with a path", "GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n"},
-		{"HTTP/1.0", "GET /a HTTP/1.0\r\n\r\n"},
-		{"HTTP/1.0 that goes on", "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.1\r\n" + close},
-		{"HTTP/1.2", "GET /a HTTP/1.2\r\n" + close},
-		{"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
-		{"HTTP/3", "GET /a HTTP/3.0\r\n" + end},
-		{"no HTTP", "HELO a\r\n\r\n"},
-		{"an absolute target", "GET http://b/a HTTP/1.1\r\n" + close},
-		{"an asterisk", "OPTIONS * HTTP/1.1\r\n" + close},
-		{"a bad escape", "GET /%zz HTTP/1.1\r\n" + end},
-		{"escapes and dots", "GET /a/../%2e%2F;x//b?c%zz HTTP/1.1\r\n" + close},
-		{"two slashes", "GET //b/a HTTP/1.1\r\n" + close},
-		{"TRACE", "TRACE /a HTTP/1.1\r\n" + close},
-		{"CONNECT", "CONNECT a:80 HTTP/1.1\r\n" + close},
-		{"Expect", "GET /a HTTP/1.1\r\nExpect: 100-continue\r\n" + close},
-		{"another Expect", "GET /a HTTP/1.1\r\nExpect: tea\r\n" + close},
-		{"an upgrade", "GET /a HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + end + "GET /b HTTP/1.1\r\n" + close},
-		{"Pragma", "GET /a HTTP/1.1\r\nPragma: no-cache\r\n" + close},
-		{"many headers", "GET /a HTTP/1.1\r\n" + strings.Repeat("X-A: b\r\n", 80) + close},
-		{"more than the room", "GET /a HTTP/1.1\r\nX-A: " + strings.Repeat("a", 6<<10) + "\r\n" + close},
-		{"more than is plain", "GET /a HTTP/1.1\r\nX-A: " + strings.Repeat("a", 20<<10) + "\r\n" + close},
-		{"a forged header in an answer", "GET /split HTTP/1.1\r\n" + close},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			want, got := conversation(t, l.Addr().String(), tt.says), conversation(t, here.address, tt.says)
-			if got != want || want == "" {
-				t.Errorf("got\n%s\nwant\n%s", got, want)
-			}
-		})
-	}
-}
-
-// TestPieces: a request may come in two pieces, cut anywhere, and the next with
-// the end of it.
-func TestPieces(t *testing.T) {
-	s := run(t, http.HandlerFunc(answerer))
-	c := dial(t, s.address)
-	reader := bufio.NewReader(c)
-	const two = "GET /a HTTP/1.1\r\nHost: a\r\nX-A: b\r\n\r\nGET /empty HTTP/1.1\r\nHost: a\r\n\r\n"
-	for cut := 1; cut < len(two); cut++ {
-		for _, piece := range []string{two[:cut], two[cut:]} {
-			if _, err := io.WriteString(c, piece); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, want := range []int{http.StatusOK, http.StatusAccepted} {
-			resp, err := http.ReadResponse(reader, nil)
-			if err != nil {
-				t.Fatalf("cut at %d: %v", cut, err)
-			}
-			if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != want {
-				t.Fatalf("cut at %d: %d, %v", cut, resp.StatusCode, err)
-			}
-		}
-	}
-}
-
-// TestHandlerFails: a handler that panics costs its connection and no other, and
-// one that says nothing is no 200.
-func TestHandlerFails(t *testing.T) {
-	s := run(t, http.HandlerFunc(answerer))
-	if got := conversation(t, s.address, "GET /panic HTTP/1.1\r\nHost: a\r\n\r\n"); got != "" {
-		t.Errorf("the answer of a panic is %q", got)
-	}
-	if text := s.log.String(); !strings.Contains(text, "on purpose") || !strings.Contains(text, "server_test.go") {
-		t.Errorf("the log has %q", text)
-	}
-	if got := conversation(t, s.address, "GET /silent HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); !strings.Contains(got, "500 Internal Server Error") {
-		t.Errorf("HTTP-4: the answer of nobody is %q", got)
-	}
-}
-
-// TestLimits says something on a new connection, and then waits.
-func TestLimits(t *testing.T) {
-	const whole = "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n"
-	for _, tt := range []struct {
-		name  string
-		says  []string // a second after another
-		after time.Duration
-	}{
-		{"LIM-1 nothing", nil, 5 * time.Second},
-		{"LIM-1 half a request", []string{"GET /em"}, 5 * time.Second},
-		{"LIM-1 a request by and by", []string{"G", "E", "T", " ", "/", "e", "m", "p", "t", "y"}, 5 * time.Second},
-		{"LIM-1 one request", []string{whole}, 75 * time.Second},
-		{"LIM-1 two requests", []string{whole, whole}, 76 * time.Second},
-		{"LIM-1 half a second request", []string{whole, whole[:20]}, 6 * time.Second},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				near, far := net.Pipe()
-				s := &Server{Quick: quick, HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))}
-				ended := make(chan time.Time)
-				go func() {
-					_, _ = io.Copy(io.Discard, near)
-					ended <- time.Now()
-				}()
-				began := time.Now()
-				go newConn(far, s).serve()
-				var speaking sync.WaitGroup
-				defer speaking.Wait()
-				speaking.Go(func() {
-					for _, says := range tt.says {
-						if _, err := io.WriteString(near, says); err != nil {
-							return // it is closed already
-						}
-						time.Sleep(time.Second)
-					}
-				})
-				if after := (<-ended).Sub(began); after != tt.after {
-					t.Errorf("closed after %s, want %s", after, tt.after)
-				}
-			})
-		})
-	}
-}
-
-// TestWriteLimit: who does not take the answer does not hold the connection.
-func TestWriteLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		near, far := net.Pipe()
-		defer near.Close()
-		s := &Server{Quick: quick, HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))}
-		began := time.Now()
-		ended := make(chan struct{})
-		go func() {
-			newConn(far, s).serve()
-			close(ended)
-		}()
-		if _, err := io.WriteString(near, "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		<-ended
-		if after := time.Since(began); after != 30*time.Second {
-			t.Errorf("LIM-1: closed after %s", after)
-		}
-	})
-}
-
 // TestShutdown: what waits is closed, and what is asked is answered.
 func TestShutdown(t *testing.T) {
 	begun, end := make(chan struct{}, 2), make(chan struct{})
@@ -344,9 +92,12 @@ func TestShutdown(t *testing.T) {
 		<-end
 		answerer(w, r)
 	}))
-	fresh, quick, slow := dial(t, s.address), dial(t, s.address), dial(t, s.address)
-	for c, path := range map[net.Conn]string{quick: "/empty", slow: "/slow"} {
-		if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+	fresh, here, there := dial(t, s.address), dial(t, s.address), dial(t, s.address)
+	for c, asks := range map[net.Conn]string{
+		here:  "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n",
+		there: "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nb",
+	} {
+		if _, err := io.WriteString(c, asks); err != nil {
 			t.Fatal(err)
 		}
 		<-begun
@@ -360,7 +111,7 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("Serve: %v", err)
 	}
 	close(end)
-	for c, status := range map[net.Conn]int{quick: http.StatusAccepted, slow: http.StatusOK} {
+	for c, status := range map[net.Conn]int{here: http.StatusAccepted, there: http.StatusOK} {
 		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -440,60 +191,101 @@ func TestShutdownBetweenRequests(t *testing.T) {
 	clients.Wait()
 }
 
-// failing is a listener that fails now and then.
-type failing struct {
-	net.Listener
-	failures chan error
-}
-
-func (f failing) Accept() (net.Conn, error) {
-	select {
-	case err := <-f.failures:
-		return nil, err
-	default:
-		return f.Listener.Accept()
+// TestServeTooLate: a server that was shut down serves nothing any more.
+func TestServeTooLate(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))}
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Errorf("Shutdown: %v", err)
+	}
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
+		t.Error("it listens still")
 	}
 }
 
-// exhausted is what a process that has no more descriptors hears.
-type exhausted struct{ error }
+// short is a listener whose system has no descriptors left once one is taken.
+type short struct {
+	net.Listener
+	taken *atomic.Bool
+	tried chan struct{} // and failed
+}
 
-func (exhausted) Timeout() bool   { return false }
-func (exhausted) Temporary() bool { return true }
+func (s short) Accept() (net.Conn, error) {
+	if s.taken.CompareAndSwap(false, true) {
+		return s.Listener.Accept()
+	}
+	select {
+	case s.tried <- struct{}{}:
+	default:
+	}
+	return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+}
 
-// TestAccept: a failure that passes is waited out, and any other ends Serve.
-func TestAccept(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		failure error
-		ends    bool
-	}{
-		{"L16 no more descriptors", exhausted{errors.New("too many open files")}, false},
-		{"broken", errors.New("broken"), true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			f := failing{l, make(chan error, 1)}
-			f.failures <- tt.failure
-			s := &Server{Quick: quick, HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))}
-			served := make(chan error, 1)
-			go func() { served <- s.Serve(f) }()
-			if tt.ends {
-				if err := <-served; !errors.Is(err, tt.failure) {
-					t.Errorf("Serve: %v", err)
-				}
-				return
-			}
-			if got := conversation(t, l.Addr().String(), "GET /empty HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); !strings.Contains(got, "202 Accepted") {
-				t.Errorf("afterwards: %q", got)
-			}
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-			<-served
-		})
+// TestNoDescriptors: who is connected is answered, plain or not, while nobody else
+// can be; and when there are descriptors again, so is everybody.
+func TestNoDescriptors(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	logged := &lockedBuffer{}
+	s := &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(logged, "", 0))}
+	served := make(chan error, 1)
+	scarce := short{l, &atomic.Bool{}, make(chan struct{}, 3)}
+	go func() { served <- s.Serve(scarce) }()
+	c := dial(t, l.Addr().String())
+	for range cap(scarce.tried) {
+		<-scarce.tried
+	}
+	reader := bufio.NewReader(c)
+	for _, asks := range []string{"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nb"} {
+		if _, err := io.WriteString(c, asks); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("L16: %d, %v", resp.StatusCode, err)
+		}
+	}
+	scarce.taken.Store(false)
+	if got := conversation(t, l.Addr().String(), "GET /empty HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); !strings.Contains(got, "202 Accepted") {
+		t.Errorf("L16: afterwards: %q", got)
+	}
+	if !strings.Contains(logged.String(), "too many open files; trying again in 10ms") {
+		t.Errorf("L16: the log has %q", logged)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	<-served
+}
+
+// broken is a listener that accepts nothing.
+type broken struct {
+	net.Listener
+	failure error
+}
+
+func (b broken) Accept() (net.Conn, error) { return nil, b.failure }
+
+// TestBrokenListener: what does not pass ends Serve.
+func TestBrokenListener(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	failure := errors.New("broken")
+	s := &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))}
+	if err := s.Serve(broken{l, failure}); !errors.Is(err, failure) {
+		t.Errorf("Serve: %v", err)
 	}
 }

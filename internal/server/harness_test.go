@@ -24,6 +24,7 @@ import (
 	"github.com/doorward/doorward/internal/gate"
 	"github.com/doorward/doorward/internal/gateway"
 	"github.com/doorward/doorward/internal/headers"
+	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/idp"
 	"github.com/doorward/doorward/internal/idp/idptest"
 	"github.com/doorward/doorward/internal/policy"
@@ -106,7 +107,7 @@ func (h *house) listen() {
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certified.TLS.Certificates})
 	h.must(err)
 	h.addr = l.Addr().String()
-	s := server.NewHTTP1(h.server)
+	s := &http1.Server{HTTP: server.NewHTTP(h.server.Handler(), h.server.Log)}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	h.t.Cleanup(func() {

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"golang.org/x/net/netutil"
-
-	"github.com/doorward/doorward/internal/http1"
 )
 
 // Limits of a listener (SECURITY.md LIM-1). An idle connection is kept longer
@@ -34,12 +32,6 @@ func NewHTTP(h http.Handler, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelError),
 	}
-}
-
-// NewHTTP1 returns the server of the main listener, where plain checks are quicker
-// than net/http.
-func NewHTTP1(s *Server) *http1.Server {
-	return &http1.Server{Quick: s.checks().find, HTTP: NewHTTP(s.Handler(), s.Log)}
 }
 
 // Limit caps the connections that a listener has open at a time. More wait.

@@ -45,15 +45,25 @@ type Server struct {
 // Handler routes by the raw path. It cleans nothing and redirects nothing: what
 // is not one of these paths, byte for byte, is a 404.
 func (s *Server) Handler() http.Handler {
-	checks := s.checks()
+	direct := gateway.Direct{Denied: s.DeniedPage}
+	original := gateway.Original{Settings: s.Gateway}
+	forwarded := gateway.Forwarded{Settings: s.Gateway, Direct: direct}
+	envoy := gateway.Envoy{Settings: s.Gateway, Direct: direct, Prefix: s.Prefix + "/auth/envoy", Sites: s.Sites}
 	r := chi.NewRouter()
 	r.Use(s.methods)
 	r.NotFound(s.page(s.notFound))
 	r.MethodNotAllowed(s.page(s.methodNotAllowed))
-	for path, check := range checks.at {
+
+	checks := map[string]http.HandlerFunc{
+		s.Prefix + "/auth":           s.check("auth", gateway.Auto{Original: original, Forwarded: forwarded}.Choose),
+		s.Prefix + "/auth/nginx":     s.check("nginx", only(original)),
+		s.Prefix + "/auth/forwarded": s.check("forwarded", only(forwarded)),
+		envoy.Prefix:                 s.check("envoy", only(envoy)),
+		envoy.Prefix + "/*":          s.check("envoy", only(envoy)),
+	}
+	for path, check := range checks {
 		r.Handle(path, check)
 	}
-	r.Handle(checks.below+"*", checks.envoy)
 
 	r.Get(s.Prefix+"/", s.page(s.home))
 	r.Get(s.Prefix+"/start", s.page(s.start))
@@ -66,57 +76,29 @@ func (s *Server) Handler() http.Handler {
 	r.Post(s.Prefix+"/sessions", s.page(s.endSessions))
 	r.Get(s.Prefix+"/userinfo", s.page(s.userinfo))
 	r.Get(s.Prefix+"/denied", s.page(s.denied))
-	return checks.first(r)
+	return checksFirst(checks, envoy.Prefix+"/", r)
 }
 
-// checks are the endpoints of gateways.
-type checks struct {
-	at    map[string]http.Handler // by path
-	below string                  // all paths below it are checks of Envoy
-	envoy http.Handler
-}
-
-func (s *Server) checks() checks {
-	direct := gateway.Direct{Denied: s.DeniedPage}
-	original := gateway.Original{Settings: s.Gateway}
-	forwarded := gateway.Forwarded{Settings: s.Gateway, Direct: direct}
-	envoy := gateway.Envoy{Settings: s.Gateway, Direct: direct, Prefix: s.Prefix + "/auth/envoy", Sites: s.Sites}
-	asked := s.check("envoy", only(envoy))
-	return checks{
-		at: map[string]http.Handler{
-			s.Prefix + "/auth":           s.check("auth", gateway.Auto{Original: original, Forwarded: forwarded}.Choose),
-			s.Prefix + "/auth/nginx":     s.check("nginx", only(original)),
-			s.Prefix + "/auth/forwarded": s.check("forwarded", only(forwarded)),
-			envoy.Prefix:                 asked,
-		},
-		below: envoy.Prefix + "/",
-		envoy: asked,
-	}
-}
-
-// find returns the handler of the check at a raw path, nil when there is none.
-func (c checks) find(path string) http.Handler {
-	if strings.HasPrefix(path, c.below) {
-		return c.envoy
-	}
-	return c.at[path]
-}
-
-// first looks for the checks before the router does, by the same raw path: they
-// are nearly all that is asked, and a route costs more than a look-up. Every
+// checksFirst looks for the checks before the router does, by the same raw path:
+// they are nearly all that is asked, and a route costs more than a look-up. Every
 // method but TRACE and CONNECT may ask one: some gateways use that of the original
-// request, whatever it is called, and chi routes only names that it knows.
-func (c checks) first(router http.Handler) http.Handler {
+// request, whatever it is called, and chi routes only names that it knows. below
+// is where all paths are checks of Envoy.
+func checksFirst(checks map[string]http.HandlerFunc, below string, router http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.RawPath
 		if path == "" {
 			path = r.URL.Path
 		}
-		check := c.find(path)
-		if check == nil || r.Method == http.MethodTrace || r.Method == http.MethodConnect {
-			check = router
+		if strings.HasPrefix(path, below) {
+			path = below + "*"
 		}
-		check.ServeHTTP(w, r)
+		check, found := checks[path]
+		if !found || r.Method == http.MethodTrace || r.Method == http.MethodConnect {
+			router.ServeHTTP(w, r)
+			return
+		}
+		check(w, r)
 	})
 }
 

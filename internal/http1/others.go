@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// rest is the listener of net/http: the connections whose requests are not plain
-// come here, with what was read of them.
-type rest struct {
+// others is the listener of net/http. The connections whose requests are not plain
+// come there, with what was read of them.
+type others struct {
 	net.Listener
 	accepted chan accepted
 	once     sync.Once
@@ -22,29 +22,29 @@ type accepted struct {
 
 // give hands something to whoever accepts, and reports false when nobody does any
 // more.
-func (r *rest) give(a accepted) bool {
+func (o *others) give(a accepted) bool {
 	select {
-	case r.accepted <- a:
+	case o.accepted <- a:
 		return true
-	case <-r.closed:
+	case <-o.closed:
 		return false
 	}
 }
 
 // Accept implements net.Listener.
-func (r *rest) Accept() (net.Conn, error) {
+func (o *others) Accept() (net.Conn, error) {
 	select {
-	case a := <-r.accepted:
+	case a := <-o.accepted:
 		return a.conn, a.err
-	case <-r.closed:
+	case <-o.closed:
 		return nil, net.ErrClosed
 	}
 }
 
 // Close implements net.Listener.
-func (r *rest) Close() error {
-	r.once.Do(func() { close(r.closed) })
-	return r.Listener.Close()
+func (o *others) Close() error {
+	o.once.Do(func() { close(o.closed) })
+	return o.Listener.Close()
 }
 
 // begun is a connection of which some was read already.
@@ -54,10 +54,12 @@ type begun struct {
 }
 
 func (b *begun) Read(p []byte) (int, error) {
-	if len(b.read) == 0 {
+	if b.read == nil {
 		return b.Conn.Read(p)
 	}
 	n := copy(p, b.read)
-	b.read = b.read[n:]
+	if b.read = b.read[n:]; len(b.read) == 0 {
+		b.read = nil
+	}
 	return n, nil
 }

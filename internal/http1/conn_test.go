@@ -1,0 +1,148 @@
+package http1
+
+import (
+	"bufio"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestPieces: a request may come in two pieces, cut anywhere, and the next with
+// the end of it.
+func TestPieces(t *testing.T) {
+	s := run(t, http.HandlerFunc(answerer))
+	c := dial(t, s.address)
+	reader := bufio.NewReader(c)
+	const two = "GET /a HTTP/1.1\r\nHost: a\r\nX-A: b\r\n\r\nGET /empty HTTP/1.1\r\nHost: a\r\n\r\n"
+	for cut := 1; cut < len(two); cut++ {
+		for _, piece := range []string{two[:cut], two[cut:]} {
+			if _, err := io.WriteString(c, piece); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, want := range []int{http.StatusOK, http.StatusAccepted} {
+			resp, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatalf("cut at %d: %v", cut, err)
+			}
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != want {
+				t.Fatalf("cut at %d: %d, %v", cut, resp.StatusCode, err)
+			}
+		}
+	}
+}
+
+// TestHandlerFails: a handler that panics costs its connection and no other, and
+// one that says nothing is no 200.
+func TestHandlerFails(t *testing.T) {
+	s := run(t, http.HandlerFunc(answerer))
+	if got := conversation(t, s.address, "GET /panic HTTP/1.1\r\nHost: a\r\n\r\n"); got != "" {
+		t.Errorf("the answer of a panic is %q", got)
+	}
+	if text := s.log.String(); !strings.Contains(text, "on purpose") || !strings.Contains(text, "answers_test.go") {
+		t.Errorf("the log has %q", text)
+	}
+	if got, logged := conversation(t, s.address, "GET /abort HTTP/1.1\r\nHost: a\r\n\r\n"), s.log.String(); got != "" || strings.Count(logged, "http1: panic") != 1 {
+		t.Errorf("http.ErrAbortHandler is answered %q and logged %q", got, logged)
+	}
+	if got := conversation(t, s.address, "GET /silent HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); !strings.Contains(got, "500 Internal Server Error") {
+		t.Errorf("HTTP-4: the answer of nobody is %q", got)
+	}
+}
+
+// TestLimits says something on a new connection, and then waits.
+func TestLimits(t *testing.T) {
+	const whole = "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n"
+	for _, tt := range []struct {
+		name  string
+		says  []string // a second after another
+		after time.Duration
+	}{
+		{"LIM-1 nothing", nil, 5 * time.Second},
+		{"LIM-1 a late beginning", []string{"", "", "", "", "GET /em"}, 5 * time.Second},
+		{"LIM-1 a late second request", []string{whole, "", "", "GET /em"}, 8 * time.Second},
+		{"LIM-1 half a request", []string{"GET /em"}, 5 * time.Second},
+		{"LIM-1 a request by and by", []string{"G", "E", "T", " ", "/", "e", "m", "p", "t", "y"}, 5 * time.Second},
+		{"LIM-1 one request", []string{whole}, 75 * time.Second},
+		{"LIM-1 two requests", []string{whole, whole}, 76 * time.Second},
+		{"LIM-1 half a second request", []string{whole, whole[:20]}, 6 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				s := &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))}
+				ended := make(chan time.Time)
+				go func() {
+					_, _ = io.Copy(io.Discard, near)
+					ended <- time.Now()
+				}()
+				began := time.Now()
+				go newConn(far, s).serve()
+				var speaking sync.WaitGroup
+				defer speaking.Wait()
+				speaking.Go(func() {
+					for _, says := range tt.says {
+						if _, err := io.WriteString(near, says); err != nil {
+							return // it is closed already
+						}
+						time.Sleep(time.Second)
+					}
+				})
+				if after := (<-ended).Sub(began); after != tt.after {
+					t.Errorf("closed after %s, want %s", after, tt.after)
+				}
+			})
+		})
+	}
+}
+
+// TestWriteLimit: who does not take the answer does not hold the connection.
+func TestWriteLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		s := &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))}
+		began := time.Now()
+		ended := make(chan struct{})
+		go func() {
+			newConn(far, s).serve()
+			close(ended)
+		}()
+		if _, err := io.WriteString(near, "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		<-ended
+		if after := time.Since(began); after != 30*time.Second {
+			t.Errorf("LIM-1: closed after %s", after)
+		}
+	})
+}
+
+// TestRoom: a connection that waits does not keep the room of a long request.
+func TestRoom(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	c := newConn(far, &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))})
+	ended := make(chan struct{})
+	go func() {
+		c.serve()
+		close(ended)
+	}()
+	if _, err := io.WriteString(near, "GET /empty HTTP/1.1\r\nHost: a\r\nX-A: "+strings.Repeat("a", 30<<10)+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.ReadResponse(bufio.NewReader(near), nil); err != nil || resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	_ = near.Close()
+	<-ended
+	if len(c.room) != usualRoom || len(c.head.address) != len("/empty") {
+		t.Errorf("LIM-2: it keeps %d bytes, and %q", len(c.room), c.head.address)
+	}
+}
