@@ -108,7 +108,7 @@ func document(h http.Header, fields map[string]string) []byte {
 	return body
 }
 
-// send writes an answer to HTTP. That it is empty, net/http says by itself.
+// send writes an answer to HTTP. That it is empty, the server says by itself.
 func send(w http.ResponseWriter, code int, body []byte) {
 	if len(body) == 0 {
 		w.WriteHeader(code)

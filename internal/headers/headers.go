@@ -1,5 +1,5 @@
-// Package headers renders a user into the response headers of an allow. A check by
-// a session that is in its cookie waits for it.
+// Package headers renders a user into the response headers of an allow. With
+// sessions in cookies that is a part of every check.
 package headers
 
 import (
@@ -49,21 +49,21 @@ func New(cfg Config) *Renderer {
 	for _, family := range cfg.Families {
 		switch family {
 		case "x-auth-request":
-			r.add("X-Auth-Request-User", userID)
-			r.add("X-Auth-Request-Email", email)
-			r.add("X-Auth-Request-Preferred-Username", preferredUsername)
-			r.add("X-Auth-Request-Name", name)
-			r.add("X-Auth-Request-Groups", groups)
+			r.add("X-Auth-Request-User", fromID)
+			r.add("X-Auth-Request-Email", fromEmail)
+			r.add("X-Auth-Request-Preferred-Username", fromUsername)
+			r.add("X-Auth-Request-Name", fromName)
+			r.add("X-Auth-Request-Groups", fromGroups)
 		case "x-forwarded":
-			r.add("X-Forwarded-User", userID)
-			r.add("X-Forwarded-Email", email)
-			r.add("X-Forwarded-Groups", groups)
-			r.add("X-Forwarded-Preferred-Username", preferredUsername)
+			r.add("X-Forwarded-User", fromID)
+			r.add("X-Forwarded-Email", fromEmail)
+			r.add("X-Forwarded-Groups", fromGroups)
+			r.add("X-Forwarded-Preferred-Username", fromUsername)
 		case "remote":
-			r.add("Remote-User", userID)
-			r.add("Remote-Email", email)
-			r.add("Remote-Name", name)
-			r.add("Remote-Groups", groups)
+			r.add("Remote-User", fromID)
+			r.add("Remote-Email", fromEmail)
+			r.add("Remote-Name", fromName)
+			r.add("Remote-Groups", fromGroups)
 		}
 	}
 	for _, custom := range cfg.Custom {
@@ -71,10 +71,10 @@ func New(cfg Config) *Renderer {
 		r.addField(field{custom.Name, from, path})
 	}
 	if cfg.PassAccessToken {
-		r.add("X-Auth-Request-Access-Token", accessToken)
+		r.add("X-Auth-Request-Access-Token", fromAccessToken)
 	}
 	if cfg.PassIDToken {
-		r.add("Authorization", idToken)
+		r.add("Authorization", fromIDToken)
 	}
 	return r
 }

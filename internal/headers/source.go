@@ -13,56 +13,56 @@ import (
 type source int
 
 const (
-	nothing source = iota
-	userID
-	email
-	preferredUsername
-	name
-	groups
-	claimAt // a path
-	accessToken
-	idToken
+	fromNowhere source = iota
+	fromID
+	fromEmail
+	fromUsername
+	fromName
+	fromGroups
+	fromClaim // a path
+	fromAccessToken
+	fromIDToken
 )
 
 // sourceOf reads the source of a custom header, and the path of a claim. What the
 // configuration has not refused and this does not know stays empty.
 func sourceOf(from string) (source, string) {
 	if path, ok := strings.CutPrefix(from, "claims."); ok {
-		return claimAt, path
+		return fromClaim, path
 	}
 	switch from {
 	case "user":
-		return userID, ""
+		return fromID, ""
 	case "email":
-		return email, ""
+		return fromEmail, ""
 	case "preferred_username":
-		return preferredUsername, ""
+		return fromUsername, ""
 	case "name":
-		return name, ""
+		return fromName, ""
 	case "groups":
-		return groups, ""
+		return fromGroups, ""
 	}
-	return nothing, ""
+	return fromNowhere, ""
 }
 
 // value is what a header says of a user.
 func (f *field) value(u *auth.User, t *auth.Tokens) string {
 	switch f.from {
-	case userID:
+	case fromID:
 		return encode(u.ID)
-	case email:
+	case fromEmail:
 		return encode(u.Email)
-	case preferredUsername:
+	case fromUsername:
 		return encode(u.PreferredUsername)
-	case name:
+	case fromName:
 		return encode(u.Name)
-	case groups:
+	case fromGroups:
 		return list(u.Groups)
-	case claimAt:
+	case fromClaim:
 		return claim(u.Claims[f.path])
-	case accessToken:
+	case fromAccessToken:
 		return encode(t.Access.Reveal())
-	case idToken:
+	case fromIDToken:
 		if t.ID != "" {
 			return "Bearer " + encode(t.ID.Reveal())
 		}

@@ -26,6 +26,13 @@ func (a *answer) begin(r *http.Request) {
 	a.status, a.body, a.toHEAD = 0, a.body[:0], r.Method == http.MethodHead
 }
 
+// next gives back the room of a large answer.
+func (a *answer) next() {
+	if cap(a.room) > usualRoom {
+		a.room, a.body = nil, nil
+	}
+}
+
 func (a *answer) Header() http.Header { return a.header }
 
 func (a *answer) WriteHeader(status int) {

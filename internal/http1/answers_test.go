@@ -59,6 +59,7 @@ func answerer(w http.ResponseWriter, r *http.Request) {
 	body := fmt.Appendf(nil, "%s %s path %q query %q host %q %.400v", r.Method, r.RequestURI, r.URL.Path, r.URL.RawQuery, r.Host, names)
 	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
 	_, _ = w.Write(body)
+	r.URL.Path, r.Header["X-A"] = "/of this request alone", nil
 }
 
 // conversation is all that a server says to some bytes, without dates and with
@@ -113,13 +114,14 @@ func TestSameAnswers(t *testing.T) {
 		{"a HEAD", "HEAD /a HTTP/1.1\r\n" + close},
 		{"a HEAD without a body", "HEAD /empty HTTP/1.1\r\n" + close},
 		{"a POST without a body", "POST /a HTTP/1.1\r\nContent-Length: 0\r\n" + close},
+		{"HDR-5 two answers share nothing", "GET /empty HTTP/1.1\r\n" + end + "GET /split HTTP/1.1\r\n" + end + "GET /a HTTP/1.1\r\n" + close},
+		{"the same target twice", "GET /a HTTP/1.1\r\n" + end + "GET /a HTTP/1.1\r\n" + close},
 		{"two in one", "GET /a HTTP/1.1\r\n" + end + "GET /b HTTP/1.1\r\n" + close},
 		{"a body between two without", "GET /a HTTP/1.1\r\n" + end + "POST /b HTTP/1.1\r\nContent-Length: 3\r\n" + end + "abcGET /c HTTP/1.1\r\n" + close},
 		{"a handler that closes", "GET /close HTTP/1.1\r\n" + end + "GET /b HTTP/1.1\r\n" + close},
 		{"a kind of body that is not named", "GET /unnamed HTTP/1.1\r\n" + close},
 		{"no content", "GET /204 HTTP/1.1\r\n" + close},
 		{"not modified", "GET /304 HTTP/1.1\r\n" + close},
-		{"an informational answer", "GET /103 HTTP/1.0\r\n\r\n"},
 		{"SMUG-1 a body that looks like a request", "POST /a HTTP/1.1\r\nContent-Length: 33\r\n" + end + "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n" + "GET /b HTTP/1.1\r\n" + close},
 		{"SMUG-1 chunks", "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + end + "5\r\nGET /\r\n0\r\n\r\nGET /b HTTP/1.1\r\n" + close},
 		{"SMUG-1 a length and chunks", "POST /a HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n" + end + "0\r\n\r\nGET /b HTTP/1.1\r\n" + close},
@@ -157,8 +159,9 @@ func TestSameAnswers(t *testing.T) {
 		{"an upgrade", "GET /a HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + end + "GET /b HTTP/1.1\r\n" + close},
 		{"Pragma", "GET /a HTTP/1.1\r\nPragma: no-cache\r\n" + close},
 		{"many headers", "GET /a HTTP/1.1\r\n" + strings.Repeat("X-A: b\r\n", 80) + close},
-		{"more than the room", "GET /a HTTP/1.1\r\nX-A: " + strings.Repeat("a", 6<<10) + "\r\n" + close},
-		{"more than is plain", "GET /a HTTP/1.1\r\nX-A: " + strings.Repeat("a", 20<<10) + "\r\n" + close},
+		{"more than the room", "GET /a HTTP/1.1\r\nX-A: " + strings.Repeat("a", 10<<10) + "\r\n" + close},
+		{"much more than the room", "GET /a HTTP/1.1\r\nX-A: " + strings.Repeat("a", 30<<10) + "\r\n" + close},
+		{"as much as is read, and no end of it", ("GET /a HTTP/1.1\r\n" + strings.Repeat("X-A: "+strings.Repeat("a", 5000)+"\r\n", 8))[:36<<10]},
 		{"a forged header in an answer", "GET /split HTTP/1.1\r\n" + close},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,5 +170,33 @@ func TestSameAnswers(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
 		})
+	}
+}
+
+// TestInformational: what goes ahead of an answer is left out.
+func TestInformational(t *testing.T) {
+	s := run(t, http.HandlerFunc(answerer))
+	got := conversation(t, s.address, "GET /103 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	if !strings.HasPrefix(got, "HTTP/1.1 200 OK") || strings.Count(got, "HTTP/1.1 ") != 1 {
+		t.Errorf("the answer is\n%s", got)
+	}
+}
+
+// TestDate: it is that of the answer.
+func TestDate(t *testing.T) {
+	var a answer
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
+	for _, tt := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{0, "Fri, 02 Jan 2026 02:04:05 GMT"},
+		{999 * time.Millisecond, "Fri, 02 Jan 2026 02:04:05 GMT"},
+		{time.Second, "Fri, 02 Jan 2026 02:04:06 GMT"},
+		{0, "Fri, 02 Jan 2026 02:04:05 GMT"}, // the clock was set back
+	} {
+		if got := string(a.dated(now.Add(tt.after))); got != tt.want {
+			t.Errorf("after %s: %s, want %s", tt.after, got, tt.want)
+		}
 	}
 }

@@ -19,6 +19,7 @@ type conn struct {
 
 	room    []byte
 	unread  int         // how much of room came and is not answered yet
+	due     time.Time   // the limit of reading
 	waiting atomic.Bool // nothing of the next request has come
 }
 
@@ -61,7 +62,7 @@ func (c *conn) serve() {
 				continue
 			}
 		}
-		given = c.server.others.give(accepted{conn: &begun{c.net, c.room[:c.unread]}})
+		given = c.server.others.give(accepted{conn: &begun{c.net, c.room[:c.unread], c.due}})
 		return
 	}
 }
@@ -76,7 +77,7 @@ func (c *conn) await(first, rest time.Duration) state {
 		if s := c.head.take(c.room[:c.unread]); s != unfinished {
 			return s
 		}
-		if c.unread == c.server.longest() {
+		if c.unread >= c.server.longest() {
 			return odd
 		}
 		switch err := c.more(limit); {
@@ -102,7 +103,8 @@ func (c *conn) more(limit time.Duration) error {
 		c.room = append(c.room, make([]byte, more)...)
 	}
 	if limit > 0 {
-		if err := c.net.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		c.due = time.Now().Add(limit)
+		if err := c.net.SetReadDeadline(c.due); err != nil {
 			return err
 		}
 	}
@@ -147,4 +149,5 @@ func (c *conn) next() {
 		c.room = make([]byte, usualRoom)
 	}
 	c.head.next()
+	c.answer.next()
 }

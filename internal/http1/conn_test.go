@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 )
 
 // TestPieces: a request may come in two pieces, cut anywhere, and the next with
@@ -124,25 +125,103 @@ func TestWriteLimit(t *testing.T) {
 	})
 }
 
-// TestRoom: a connection that waits does not keep the room of a long request.
+// TestRoom: a connection that waits keeps nothing of a long request and its long
+// answer.
 func TestRoom(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
-	c := newConn(far, &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))})
+	c := newConn(far, &Server{HTTP: limits(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("b", 30<<10))
+	}), log.New(io.Discard, "", 0))})
 	ended := make(chan struct{})
 	go func() {
 		c.serve()
 		close(ended)
 	}()
-	if _, err := io.WriteString(near, "GET /empty HTTP/1.1\r\nHost: a\r\nX-A: "+strings.Repeat("a", 30<<10)+"\r\n\r\n"); err != nil {
+	if _, err := io.WriteString(near, "GET /"+strings.Repeat("a", 30<<10)+" HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if resp, err := http.ReadResponse(bufio.NewReader(near), nil); err != nil || resp.StatusCode != http.StatusAccepted {
-		t.Fatalf("%v, %v", resp, err)
+	resp, err := http.ReadResponse(bufio.NewReader(near), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, resp.Body); n != 30<<10 || err != nil {
+		t.Fatalf("%d bytes, %v", n, err)
 	}
 	_ = near.Close()
 	<-ended
-	if len(c.room) != usualRoom || len(c.head.address) != len("/empty") {
-		t.Errorf("LIM-2: it keeps %d bytes, and %q", len(c.room), c.head.address)
+	if kept := len(c.room) + cap(c.answer.room) + cap(c.answer.body) + len(c.head.address); kept > usualRoom || c.head.url != nil {
+		t.Errorf("LIM-2: it keeps %d bytes", kept)
 	}
+}
+
+// TestOwnMemory: what is kept of a request for the next is not all of it.
+func TestOwnMemory(t *testing.T) {
+	r, _ := parsed(&head{}, asked)
+	if r == nil {
+		t.Fatal("not plain")
+	}
+	first := uintptr(unsafe.Pointer(unsafe.StringData(r.Method))) // the whole text begins there
+	for name, text := range map[string]string{"RequestURI": r.RequestURI, "Path": r.URL.Path} {
+		if at := uintptr(unsafe.Pointer(unsafe.StringData(text))); at >= first && at < first+uintptr(len(asked)) {
+			t.Errorf("LIM-2: %s is a part of the request", name)
+		}
+	}
+}
+
+// TestInterruptedBefore: an interrupt that comes before a limit is set is not lost
+// with it.
+func TestInterruptedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		c := newConn(far, &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))})
+		c.server.closing.Store(true)
+		began := time.Now()
+		if c.begin(time.Minute) || time.Since(began) > 0 {
+			t.Errorf("it waits for %s", time.Since(began))
+		}
+	})
+}
+
+// pipes is a listener of connections in memory.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c, ok := <-p; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error { close(p); return nil }
+func (pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
+
+// TestLimitOfOthers: what is given to net/http in the middle of a head has only the
+// time that is left of its limit.
+func TestLimitOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		l := make(pipes, 1)
+		l <- far
+		s := &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		began := time.Now()
+		if _, err := io.WriteString(near, "GET /a HTTP/1.1\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * time.Second)
+		if _, err := io.WriteString(near, "Host: a\r\nX-A:\tb\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, near)
+		if after := time.Since(began).Round(time.Second); after != 5*time.Second {
+			t.Errorf("LIM-1: closed after %s", after)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		<-served
+	})
 }

@@ -8,8 +8,10 @@ import (
 	"strings"
 )
 
-// maxFields is how many headers a plain request has at most.
-const maxFields = 64
+const (
+	maxFields    = 64      // headers of a plain request
+	usualAddress = 1 << 10 // a target that is worth remembering
+)
 
 // state is what is known of a request.
 type state int
@@ -38,7 +40,12 @@ type head struct {
 }
 
 // next begins anew.
-func (h *head) next() { h.at, h.fields = 0, h.fields[:0] }
+func (h *head) next() {
+	h.at, h.fields = 0, h.fields[:0]
+	if len(h.address) > usualAddress {
+		h.address, h.url = "", nil
+	}
+}
 
 // take reads the lines of text that are complete and were not taken yet. It is
 // plain when the last is the empty line at the end of a head, and odd at a line

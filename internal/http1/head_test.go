@@ -15,7 +15,7 @@ import (
 )
 
 // asked is a plain request as a gateway sends it.
-const asked = "GET /auth/nginx?allowed_groups=sre HTTP/1.1\r\nHost: doorward:4180\r\nX-Original-URL: https://app.example.com/a%20b?c=d\r\nx-original-method: GET\r\nAccept:  text/html \r\nCookie: a=b\r\nCookie: c=d\r\nX-Empty:\r\n\r\n"
+const asked = "GET /auth/nginx?allowed_groups=sre HTTP/1.1\r\nHost: doorward:4180\r\nX-Original-URL: https://app.example.com/a%20b?c=d\r\nx-original-method: GET\r\nCookie: a=b\r\nAccept:  text/html \r\nCookie: c=d\r\nX-Empty:\r\n\r\n"
 
 func TestRead(t *testing.T) {
 	got, rest := parsed(&head{peer: "192.0.2.1:4000"}, asked+"GET /")

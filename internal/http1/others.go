@@ -3,6 +3,7 @@ package http1
 import (
 	"net"
 	"sync"
+	"time"
 )
 
 // others is the listener of net/http. The connections whose requests are not plain
@@ -51,6 +52,17 @@ func (o *others) Close() error {
 type begun struct {
 	net.Conn
 	read []byte
+	due  time.Time // the limit of the head that was begun; zero once net/http has set one
+}
+
+// SetReadDeadline implements net.Conn. The first is that of the head, of whose time
+// some is over.
+func (b *begun) SetReadDeadline(t time.Time) error {
+	if !b.due.IsZero() && (t.IsZero() || t.After(b.due)) {
+		t = b.due
+	}
+	b.due = time.Time{}
+	return b.Conn.SetReadDeadline(t)
 }
 
 func (b *begun) Read(p []byte) (int, error) {

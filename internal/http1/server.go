@@ -1,8 +1,8 @@
 // Package http1 serves HTTP/1.1. A request in the plain form that gateways send it
-// reads and answers by itself, for half of what net/http takes. All others go to
-// net/http, with every byte that came and for as long as their connection lasts, so
-// that there is nothing here to be lenient about: no body, no folded line, no second
-// Host, no other version.
+// reads and answers by itself, which costs a fraction of what net/http takes
+// (test/bench/PROFILE.md). All others go to net/http, with every byte that came and
+// for as long as their connection lasts, so that there is nothing here to be lenient
+// about: no body, no folded line, no second Host, no other version.
 package http1
 
 import (
@@ -19,10 +19,12 @@ import (
 
 // Server is an http.Server that is quick where requests are plain.
 type Server struct {
-	// HTTP has the handler of all requests, the limits of all connections, and an
-	// ErrorLog for both. Its handler cannot tell who asks it: but for a request that
-	// is plain, the context does not end when the client leaves, informational
-	// answers are not sent, and the others go out as a whole.
+	// HTTP has the handler of all requests, the limits of all connections, and the
+	// ErrorLog of both; these are required. With a request that is plain some things
+	// are different for the handler. Its context does not end when the client leaves.
+	// The answer goes out as a whole when the handler returns, without informational
+	// ones, and cannot be flushed or hijacked; none at all is a 500. The names of its
+	// headers have to be valid. BaseContext, ConnContext and ConnState do not apply.
 	HTTP *http.Server
 
 	closing atomic.Bool
@@ -49,7 +51,7 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // accept has each connection begin here. It waits where the system is short of
-// something, and leaves every other failure to net/http.
+// something, and leaves it to net/http whether to go on after another failure.
 func (s *Server) accept(l net.Listener) {
 	wait := firstWait
 	for {
@@ -59,8 +61,9 @@ func (s *Server) accept(l net.Listener) {
 			wait = firstWait
 			s.begin(c)
 		case !passes(err):
-			s.others.give(accepted{err: err})
-			return
+			if !s.others.give(accepted{err: err}) {
+				return
+			}
 		default:
 			s.HTTP.ErrorLog.Printf("http1: accept: %v; trying again in %s", err, wait)
 			select {
@@ -110,7 +113,7 @@ func (s *Server) begin(c net.Conn) {
 // longest is how many bytes a head may have, and a few more, so that net/http can
 // tell when it has too many.
 func (s *Server) longest() int {
-	return cmp.Or(s.HTTP.MaxHeaderBytes, http.DefaultMaxHeaderBytes) + 4<<10
+	return max(usualRoom, cmp.Or(s.HTTP.MaxHeaderBytes, http.DefaultMaxHeaderBytes)+4<<10)
 }
 
 // Shutdown stops accepting, closes the connections on which nothing is asked, and

@@ -269,23 +269,60 @@ func TestNoDescriptors(t *testing.T) {
 	<-served
 }
 
-// broken is a listener that accepts nothing.
+// broken is a listener that fails once before it accepts.
 type broken struct {
 	net.Listener
-	failure error
+	failures chan error
 }
 
-func (b broken) Accept() (net.Conn, error) { return nil, b.failure }
-
-// TestBrokenListener: what does not pass ends Serve.
-func TestBrokenListener(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+func (b broken) Accept() (net.Conn, error) {
+	select {
+	case err := <-b.failures:
+		return nil, err
+	default:
+		return b.Listener.Accept()
 	}
-	failure := errors.New("broken")
-	s := &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))}
-	if err := s.Serve(broken{l, failure}); !errors.Is(err, failure) {
-		t.Errorf("Serve: %v", err)
+}
+
+// passing is a failure that says that it passes.
+type passing struct{ error }
+
+func (passing) Timeout() bool   { return false }
+func (passing) Temporary() bool { return true }
+
+// TestBrokenListener: what is no shortage is up to net/http.
+func TestBrokenListener(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		failure error
+		ends    bool
+	}{
+		{"for good", errors.New("broken"), true},
+		{"for now", passing{errors.New("broken")}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := broken{l, make(chan error, 1)}
+			b.failures <- tt.failure
+			s := &Server{HTTP: limits(http.HandlerFunc(answerer), log.New(io.Discard, "", 0))}
+			served := make(chan error, 1)
+			go func() { served <- s.Serve(b) }()
+			if tt.ends {
+				if err := <-served; !errors.Is(err, tt.failure) {
+					t.Errorf("Serve: %v", err)
+				}
+				return
+			}
+			if got := conversation(t, l.Addr().String(), "GET /empty HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"); !strings.Contains(got, "202 Accepted") {
+				t.Errorf("afterwards: %q", got)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			<-served
+		})
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// conn is a connection whose time limits cost little. net/http sets seven for each
-// request, nearly all of them later than the one before, and most set a timer. Here
-// a timer that goes off before its time is set again; so a limit that moves away
-// costs nothing until then.
+// conn is a connection whose time limits cost little. http1 sets two for each
+// request and net/http seven, nearly all of them later than the one before, and most
+// set a timer. Here a timer that goes off before its time is set again; so a limit
+// that moves away costs nothing until then.
 type conn struct {
 	net.Conn
 	reads, writes limit

@@ -188,6 +188,7 @@ func (c *CookieStore) revoke(s Session) {
 
 // RevokeAll implements Store.
 func (c *CookieStore) RevokeAll(_ context.Context, whose Whose) error {
+	whose = whose.clone() // it is kept, and not the request or the session that it came in
 	// A login after the last end counts as later than that, also when the clock was
 	// set back; so does the next end.
 	at := later(c.Now(), c.revoked.lastOf(whose).Add(time.Millisecond))

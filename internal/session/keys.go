@@ -60,7 +60,8 @@ type sealingKey struct {
 	aead cipher.AEAD
 }
 
-// room is for a binding and the value behind it. What is larger gets its own.
+// room is for a binding and the value behind it. What is larger gets its own. It
+// may hold what was sealed: nothing of it is handed out.
 type room [maxCookie]byte
 
 func (s *sealer) room() *room {

@@ -8,11 +8,11 @@ import (
 // met remembers the sessions of providers that sessions here came from lately, by
 // their hashes. Every check says one, and so it is without a lock and in one line
 // of the processor's cache: each has a set by its hash, in which the one that came
-// first makes room. Where two goroutines add to a set at once one may be lost; it
-// is met again.
+// first makes room. Where two goroutines change a set at once one may be lost, stand
+// there twice, or come back; at its next check it is met again.
 type met struct {
+	sets [metSets]metSet // first, where a line of the cache begins
 	seed maphash.Seed
-	sets [metSets]metSet
 }
 
 type metSet [8]atomic.Uint64

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/doorward/doorward/internal/auth"
 	"github.com/doorward/doorward/internal/secret"
@@ -160,11 +162,30 @@ func TestUnprovenIsBounded(t *testing.T) {
 	if len(c.revoked.whose) != 1 || c.revoked.unproven.Len() != maxUnproven {
 		t.Errorf("LIM-2 OUT-5: %d and %d are remembered", len(c.revoked.whose), c.revoked.unproven.Len())
 	}
+	if c.revoked.known.has(Whose{Issuer: issuer, ProviderSession: "s1"}) {
+		t.Error("OUT-5: what was ended is known still, and its end can be said again and again")
+	}
 	if who(t, c, "alone.test", mine) != "" {
 		t.Error("OUT-5: junk washed a logout away")
 	}
 	if who(t, c, "alone.test", before) != "eve" {
 		t.Error("OUT-5: junk ended a session")
+	}
+}
+
+// TestEndKeepsItsOwnTexts: the end of a session does not keep the request that asked
+// for it.
+func TestEndKeepsItsOwnTexts(t *testing.T) {
+	c := store(t, config(t, newClock()))
+	request := "?sid=s1&padding=" + strings.Repeat("x", 1<<10)
+	_ = c.RevokeAll(t.Context(), Whose{Issuer: issuer, ProviderSession: request[5:7], Unproven: true})
+	for _, key := range c.revoked.unproven.Keys() {
+		if key.ProviderSession != "s1" || unsafe.StringData(key.ProviderSession) == unsafe.StringData(request[5:7]) {
+			t.Errorf("LIM-2: %q is a part of the request", key.ProviderSession)
+		}
+	}
+	if c.revoked.unproven.Len() != 1 {
+		t.Errorf("%d are remembered", c.revoked.unproven.Len())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/doorward/doorward/internal/auth"
 )
@@ -75,4 +76,10 @@ type Whose struct {
 	// Unproven says that anybody may have asked. Such a wish is fulfilled like any
 	// other, but must not cost memory that others then lack.
 	Unproven bool
+}
+
+// clone is w in memory of its own.
+func (w Whose) clone() Whose {
+	w.Issuer, w.ProviderSession, w.Subject = strings.Clone(w.Issuer), strings.Clone(w.ProviderSession), strings.Clone(w.Subject)
+	return w
 }

@@ -137,12 +137,12 @@ func measureOneCore(ctx context.Context, h *house) (string, error) {
 }
 
 // pages measures the ways that there are, through an nginx of its own for each.
-func (h *house) pages(ctx context.Context, core int, there func(context.Context) ([]*way, error)) (string, error) {
+func (h *house) pages(ctx context.Context, core int, find func(context.Context) ([]*way, error)) (string, error) {
 	defer h.stopAll()
 	if err := pin(true); err != nil {
 		return "", err
 	}
-	ways, err := there(ctx)
+	ways, err := find(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -90,9 +90,9 @@ func pin(pinned bool) error {
 }
 
 // settle keeps a process and its children on a core.
-func settle(pid, there int) error {
+func settle(pid, on int) error {
 	for _, id := range family(pid) {
-		if err := confine(id, func(core int) bool { return core == there }); err != nil {
+		if err := confine(id, func(core int) bool { return core == on }); err != nil {
 			return err
 		}
 	}
