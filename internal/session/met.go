@@ -20,7 +20,11 @@ type metSet [8]atomic.Uint64
 // metSets bounds this memory, at 2 MB: 65,536 sessions find room, nearly always.
 const metSets = 1 << 15
 
-func newMet() *met { return &met{seed: maphash.MakeSeed()} }
+func newMet() *met {
+	m := new(met)
+	m.seed = maphash.MakeSeed() // a literal would touch all of the memory
+	return m
+}
 
 // set is where a session of a provider is remembered, and as what.
 func (m *met) set(whose Whose) (*metSet, uint64) {
