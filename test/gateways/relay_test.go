@@ -1,6 +1,7 @@
 package gateways
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -9,10 +10,12 @@ import (
 	"testing"
 )
 
-// relay stands between a gateway and Doorward and counts the connections.
+// relay stands between a gateway and Doorward, counts the connections and hears
+// what is asked.
 type relay struct {
 	address  string
 	accepted atomic.Int64
+	asked    atomic.Pointer[[]byte] // the last request, when it had no body
 	close    func()
 }
 
@@ -34,14 +37,14 @@ func newRelay(t *testing.T, to string) *relay {
 				return
 			}
 			r.accepted.Add(1)
-			all.Go(func() { join(t.Context(), from, to) })
+			all.Go(func() { r.join(t.Context(), from, to) })
 		}
 	})
 	return r
 }
 
 // join ends when either side or the context does.
-func join(ctx context.Context, from net.Conn, to string) {
+func (r *relay) join(ctx context.Context, from net.Conn, to string) {
 	var dialer net.Dialer
 	onward, err := dialer.DialContext(ctx, "tcp", to)
 	if err != nil {
@@ -53,12 +56,31 @@ func join(ctx context.Context, from net.Conn, to string) {
 		_ = onward.Close()
 	})()
 	var both sync.WaitGroup
-	for _, way := range [][2]net.Conn{{from, onward}, {onward, from}} {
+	for _, way := range []struct {
+		from io.Reader
+		to   io.Writer
+	}{{io.TeeReader(from, &ear{relay: r}), onward}, {onward, from}} {
 		both.Go(func() {
-			_, _ = io.Copy(way[1], way[0])
+			_, _ = io.Copy(way.to, way.from)
 			_ = from.Close()
 			_ = onward.Close()
 		})
 	}
 	both.Wait()
+}
+
+// ear tells a relay what is asked on a connection.
+type ear struct {
+	relay *relay
+	heard []byte
+}
+
+func (e *ear) Write(p []byte) (int, error) {
+	e.heard = append(e.heard, p...)
+	if bytes.HasSuffix(e.heard, []byte("\r\n\r\n")) {
+		whole := e.heard
+		e.relay.asked.Store(&whole)
+		e.heard = nil
+	}
+	return len(p), nil
 }

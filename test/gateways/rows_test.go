@@ -85,6 +85,7 @@ func rows() []row {
 			name: "new connections for 20 checks", try: connections, want: "at most 2",
 			except: map[string]string{ingress: "20"},
 		},
+		{name: "checks that are read without net/http", try: plainChecks, want: "yes", except: map[string]string{envoyGRPC: "–"}},
 		{
 			name: "Doorward cannot tell who asks", try: cannotTell, want: "503, the session goes on",
 			except: map[string]string{nginx: "500, the session goes on", ingress: "500, the session goes on"},
