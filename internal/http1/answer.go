@@ -28,7 +28,7 @@ func (a *answer) begin(r *http.Request) {
 
 // next gives back the room of a large answer.
 func (a *answer) next() {
-	if cap(a.room) > usualRoom {
+	if max(cap(a.room), cap(a.body)) > usualRoom {
 		a.room, a.body = nil, nil
 	}
 }

@@ -19,7 +19,7 @@ type conn struct {
 
 	room    []byte
 	unread  int         // how much of room came and is not answered yet
-	due     time.Time   // the limit of reading
+	due     time.Time   // the limit of what is read now; zero where none of it was waited for
 	waiting atomic.Bool // nothing of the next request has come
 }
 
@@ -144,7 +144,7 @@ func (c *conn) reply(r *http.Request) bool {
 
 // next makes room for the next request, of which some may be there already.
 func (c *conn) next() {
-	c.unread = copy(c.room, c.room[c.head.at:c.unread])
+	c.unread, c.due = copy(c.room, c.room[c.head.at:c.unread]), time.Time{}
 	if c.unread == 0 && len(c.room) > usualRoom {
 		c.room = make([]byte, usualRoom)
 	}

@@ -184,6 +184,37 @@ func TestInterruptedBefore(t *testing.T) {
 	})
 }
 
+// TestLimitBehindASlowAnswer: the time that an answer took is not that of an odd
+// request which came with the question.
+func TestLimitBehindASlowAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		l := make(pipes, 1)
+		l <- far
+		s := &Server{HTTP: limits(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(20 * time.Second)
+			w.WriteHeader(http.StatusAccepted)
+		}), log.New(io.Discard, "", 0))}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		reader := bufio.NewReader(near)
+		for _, says := range []string{"GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nX-A:\tb\r\n", "Host: a\r\n\r\n"} {
+			if _, err := io.WriteString(near, says); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(reader, nil)
+			if err != nil || resp.StatusCode != http.StatusAccepted {
+				t.Fatalf("LIM-1: %v, %v", resp, err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		<-served
+	})
+}
+
 // pipes is a listener of connections in memory.
 type pipes chan net.Conn
 

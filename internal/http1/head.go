@@ -48,8 +48,8 @@ func (h *head) next() {
 }
 
 // take reads the lines of text that are complete and were not taken yet. It is
-// plain when the last is the empty line at the end of a head, and odd at a line
-// that is not exactly as RFC 9112 has it.
+// plain when the last is the empty line at the end of a head, and odd at the first
+// line that a plain one cannot have.
 func (h *head) take(text []byte) state {
 	for {
 		length := bytes.IndexByte(text[h.at:], '\n')

@@ -2,7 +2,6 @@ package http1
 
 import (
 	"net"
-	"sync"
 	"time"
 )
 
@@ -11,7 +10,6 @@ import (
 type others struct {
 	net.Listener
 	accepted chan accepted
-	once     sync.Once
 	closed   chan struct{}
 }
 
@@ -42,9 +40,9 @@ func (o *others) Accept() (net.Conn, error) {
 	}
 }
 
-// Close implements net.Listener.
+// Close implements net.Listener. http.Server calls it once.
 func (o *others) Close() error {
-	o.once.Do(func() { close(o.closed) })
+	close(o.closed)
 	return o.Listener.Close()
 }
 
