@@ -16,6 +16,7 @@ import (
 	"github.com/doorward/doorward/internal/config"
 	"github.com/doorward/doorward/internal/http1"
 	"github.com/doorward/doorward/internal/server"
+	"github.com/doorward/doorward/internal/telemetry"
 )
 
 const checkedFile = `
@@ -41,63 +42,111 @@ func asked(url, cookie string) string {
 	return strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
-// BenchmarkCheck is a whole check as it is served, without the kernel, beside the
-// least that net/http can do with the same bytes.
-func BenchmarkCheck(b *testing.B) {
-	file := filepath.Join(b.TempDir(), "doorward.yaml")
+// checks are the kinds of checks that are asked of a whole Doorward here, and the
+// bare handler that they are compared with.
+func checks(t testing.TB) (ours, bare func() httpServer, requests []sample) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "doorward.yaml")
 	if err := os.WriteFile(file, []byte(checkedFile), 0o600); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	for name, value := range environment(file) {
-		b.Setenv(name, value)
+		t.Setenv(name, value)
 	}
 	cfg, _, err := config.Load()
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	log := telemetry.NewLog(io.Discard, slog.LevelInfo, "json")
 	p, err := assemble(cfg, log)
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	cookie := sessionOf(b, p, cfg)
-	if d := p.main.Gate.Check(b.Context(), auth.Request{Host: "app.example.com", Path: "/", Method: "GET", Cookies: []string{cookie}}); d.Verdict != auth.Allow {
-		b.Fatal(d.Reason)
+	cookie := sessionOf(t, p, cfg)
+	if d := p.main.Gate.Check(t.Context(), auth.Request{Host: "app.example.com", Path: "/", Method: "GET", Cookies: []string{cookie}}); d.Verdict != auth.Allow {
+		t.Fatal(d.Reason)
 	}
-	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		h := w.Header()
-		h.Set("X-Auth-Request-User", "f1b4f4c0-8f7e-4b6e-9d3a-2f1f5a9f7c11")
-		h.Set("X-Auth-Request-Email", "ada@example.com")
-		h.Set("X-Auth-Request-Groups", "sre,platform")
-		h.Set("Cache-Control", "no-store")
-		w.WriteHeader(http.StatusAccepted)
-	})
-	for _, bb := range []struct {
-		name, request string
-	}{
-		{"cookie", asked("https://app.example.com/dashboards/team/42?from=now-6h", cookie)},
-		{"public", asked("https://app.example.com/static/app.css", cookie)},
-		{"nobody", asked("https://app.example.com/dashboards/team/42?from=now-6h", "")},
-	} {
-		b.Run(bb.name+"/bare", func(b *testing.B) { benchmarkServing(b, &http.Server{Handler: bare}, bb.request) })
-		b.Run(bb.name+"/doorward", func(b *testing.B) {
-			benchmarkServing(b, &http1.Server{HTTP: server.NewHTTP(p.main.Handler(), log)}, bb.request)
-		})
+	ours = func() httpServer { return &http1.Server{HTTP: server.NewHTTP(p.main.Handler(), log)} }
+	bare = func() httpServer { return &http.Server{Handler: http.HandlerFunc(bareCheck)} }
+	return ours, bare, []sample{
+		{"cookie", asked("https://app.example.com/dashboards/team/42?from=now-6h", cookie), "202"},
+		{"public", asked("https://app.example.com/static/app.css", cookie), "202"},
+		{"nobody", asked("https://app.example.com/dashboards/team/42?from=now-6h", ""), "401"},
+		{"denied", asked("https://closed.example.com/papers", cookie), "403"},
 	}
 }
 
-// benchmarkServing asks over one connection in memory.
-func benchmarkServing(b *testing.B, s httpServer, request string) {
+// sample is a check on the wire, and the status that Doorward answers.
+type sample struct{ name, request, status string }
+
+// bareCheck is the least that a check can be.
+func bareCheck(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("X-Auth-Request-User", "f1b4f4c0-8f7e-4b6e-9d3a-2f1f5a9f7c11")
+	h.Set("X-Auth-Request-Email", "ada@example.com")
+	h.Set("X-Auth-Request-Groups", "sre,platform")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// TestCheckAllocates at most five objects more than the bare handler, the line of a
+// denial in the log included.
+func TestCheckAllocates(t *testing.T) {
+	ours, bare, requests := checks(t)
+	for _, q := range requests {
+		objects := func(s httpServer, status string) float64 {
+			ask, end := serving(s, q.request)
+			defer end()
+			if got := ask(); got != status { // also makes what is made once
+				t.Fatalf("%s: %s, want %s", q.name, got, status)
+			}
+			return testing.AllocsPerRun(200, func() { ask() })
+		}
+		ofBare, ofOurs := objects(bare(), "202"), objects(ours(), q.status)
+		t.Logf("%s: %v objects, and %v of the bare handler", q.name, ofOurs, ofBare)
+		if ofOurs > ofBare+5 {
+			t.Errorf("%s: %v objects, and %v of the bare handler", q.name, ofOurs, ofBare)
+		}
+	}
+}
+
+// BenchmarkCheck is a whole check as it is served, without the kernel, beside the
+// least that net/http can do with the same bytes.
+func BenchmarkCheck(b *testing.B) {
+	ours, bare, requests := checks(b)
+	for _, q := range requests {
+		for who, s := range map[string]func() httpServer{"bare": bare, "doorward": ours} {
+			b.Run(q.name+"/"+who, func(b *testing.B) {
+				ask, end := serving(s(), q.request)
+				defer end()
+				b.ReportAllocs()
+				for b.Loop() {
+					ask()
+				}
+			})
+		}
+	}
+}
+
+// serving returns what asks a server over one connection in memory, for the status
+// of its answer, and what ends it.
+func serving(s httpServer, request string) (ask func() string, end func()) {
 	conn := newMemoryConn()
 	listener := &memoryListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
 	listener.conns <- conn
-	go func() { _ = s.Serve(listener) }()
-	defer s.Close()
+	served := make(chan struct{})
+	go func() {
+		_ = s.Serve(listener)
+		close(served)
+	}()
 	bytes := []byte(request)
-	b.ReportAllocs()
-	for b.Loop() {
+	ask = func() string {
 		conn.asked <- bytes
-		<-conn.answered
+		return <-conn.answered
+	}
+	return ask, func() {
+		_ = s.Close()
+		<-served
 	}
 }
 
@@ -125,14 +174,14 @@ var loopback = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
 // memoryConn hands requests to a server and says when each was answered.
 type memoryConn struct {
 	asked    chan []byte
-	answered chan struct{}
+	answered chan string   // statuses
 	woken    chan struct{} // by a deadline that has passed, with which net/http ends a read
 	ctx      context.Context
 	cancel   context.CancelFunc
 }
 
 func newMemoryConn() *memoryConn {
-	c := &memoryConn{asked: make(chan []byte), answered: make(chan struct{}), woken: make(chan struct{}, 1)}
+	c := &memoryConn{asked: make(chan []byte), answered: make(chan string), woken: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -156,7 +205,7 @@ func (c *memoryConn) Read(p []byte) (int, error) {
 }
 
 func (c *memoryConn) Write(p []byte) (int, error) {
-	c.answered <- struct{}{}
+	c.answered <- string(p[len("HTTP/1.1 "):len("HTTP/1.1 202")])
 	return len(p), nil
 }
 
